@@ -1,0 +1,357 @@
+"""Every table and column of Marquee, named once, with type, unit and range.
+
+Other modules refer to columns through the constants below and to whole tables through the
+:class:`Table` declarations; the Feast fields, the Parquet files and the row checks of the importers
+are all derived from them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import pyarrow as pa
+
+# --- sizes -----------------------------------------------------------------------------------
+RECENT_TITLES: Final = 50
+"""How many of a member's latest titles the snapshot keeps."""
+CAST_DIMENSIONS: Final = 64
+SYNOPSIS_DIMENSIONS: Final = 512
+ALS_DIMENSIONS: Final = 128
+
+# --- vocabularies ----------------------------------------------------------------------------
+GENRES: Final = (
+    "Action", "Adventure", "Animation", "Anime", "Biography", "Children", "Comedy", "Crime",
+    "Documentary", "Drama", "Family", "Fantasy", "Film-Noir", "Food & Travel", "History", "Horror",
+    "Music", "Musical", "Mystery", "Nature", "Reality", "Romance", "Science Fiction", "Sport",
+    "Stand-Up", "Talk Show", "Teen", "Thriller", "War", "Western",
+)  # fmt: skip
+"""The order of a genre vector's dimensions. Appending changes the schema hash of every bundle."""
+DEVICES: Final = ("tv", "mobile", "tablet", "web")
+EVENT_TYPES: Final = (
+    "play", "progress", "complete", "pause", "search_after_browse", "hover", "thumbs_up",
+    "thumbs_down",
+)  # fmt: skip
+WATCH_EVENT_TYPES: Final = ("play", "progress", "complete", "pause")
+"""The event types that say something about watching; the others are kept but move no watch state."""
+TITLE_TYPES: Final = ("movie", "series", "short")
+MATURITY_LEVELS: Final = (0, 7, 13, 16, 18)
+"""Youngest age a title is suitable for, in years; a member's limit is one of the same values."""
+ROW_TYPES: Final = (
+    "continue_watching", "top_picks", "because_you_watched", "trending_now", "new_releases", "genre",
+)  # fmt: skip
+EMBEDDING_KINDS: Final = ("collaborative", "content", "two_tower")
+COMPLETION_FRACTION: Final = 0.8
+"""A title watched to this fraction or further counts as completed."""
+
+# --- keys and instants -----------------------------------------------------------------------
+USER_ID: Final = "user_id"
+TITLE_ID: Final = "title_id"
+EVENT_ID: Final = "event_id"
+PAGE_ID: Final = "page_id"
+EVENT_TIMESTAMP: Final = "event_timestamp"
+CREATED_TIMESTAMP: Final = "created_timestamp"
+
+# --- events, members, impressions ------------------------------------------------------------
+EVENT_TYPE: Final = "event_type"
+WATCH_FRACTION: Final = "watch_fraction"
+DURATION_MINUTES: Final = "duration_minutes"
+DEVICE_TYPE: Final = "device_type"
+COUNTRY: Final = "country"
+LANGUAGE: Final = "language"
+MATURITY_LIMIT: Final = "maturity_limit"
+JOINED_AT: Final = "joined_at"
+ROW_TYPE: Final = "row_type"
+ROW_INDEX: Final = "row_index"
+POSITION: Final = "position"
+PROPENSITY: Final = "propensity"
+PLAYED: Final = "played"
+
+# --- titles ----------------------------------------------------------------------------------
+NAME: Final = "name"
+RELEASE_YEAR: Final = "release_year"
+RUNTIME_MINUTES: Final = "runtime_minutes"
+TITLE_TYPE: Final = "title_type"
+MATURITY_LEVEL: Final = "maturity_level"
+GENRE_NAMES: Final = "genres"
+CAST: Final = "cast"
+SYNOPSIS: Final = "synopsis"
+FRANCHISE_ID: Final = "franchise_id"
+COUNTRIES: Final = "countries"
+AVAILABLE_SINCE: Final = "available_since"
+UPDATED_AT: Final = "updated_at"
+
+# --- features --------------------------------------------------------------------------------
+RECENT_TITLE_IDS: Final = "recent_title_ids"
+RECENT_WATCH_FRACTIONS: Final = "recent_watch_fractions"
+GENRE_PREFERENCE: Final = "genre_preference"
+MEAN_SESSION_MINUTES: Final = "mean_session_minutes"
+LAST_WATCHED_AT: Final = "last_watched_at"
+PREFERRED_DEVICE: Final = "preferred_device"
+PREFERRED_HOUR: Final = "preferred_hour"
+WATCH_VELOCITY: Final = "watch_velocity"
+WATCH_COUNT: Final = "watch_count"
+WATCHED_TITLE_IDS: Final = "watched_title_ids"
+GENRE_VECTOR: Final = "genre_vector"
+CAST_VECTOR: Final = "cast_vector"
+SYNOPSIS_EMBEDDING: Final = "synopsis_embedding"
+VIEW_COUNT: Final = "view_count"
+MEAN_COMPLETION: Final = "mean_completion"
+DECAYED_PLAYS: Final = "decayed_plays"
+DECAYED_PLAYS_AT: Final = "decayed_plays_at"
+IMPRESSION_COUNT: Final = "impression_count"
+PLAY_RATE: Final = "play_rate"
+USER_EMBEDDING: Final = "user_embedding"
+TITLE_EMBEDDING: Final = "title_embedding"
+EMBEDDING_KIND: Final = "embedding_kind"
+MODEL_VERSION: Final = "model_version"
+EMBEDDING_NORM: Final = "embedding_norm"
+TRAINED_AT: Final = "trained_at"
+TRAINING_EVENT_COUNT: Final = "training_event_count"
+REQUEST_TIMESTAMP: Final = "request_timestamp"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its Arrow type and the values it may hold.
+
+    ``minimum`` and ``maximum`` are inclusive bounds on numbers (on the elements, for lists);
+    ``allowed`` lists the only values a string may take; ``length`` fixes the size of a list.
+    """
+
+    name: str
+    type: pa.DataType
+    description: str
+    unit: str = ""
+    nullable: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    allowed: tuple[str, ...] | None = None
+    length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of the lake, partitioned by the UTC day (or month) of ``event_timestamp``.
+
+    Raw tables are partitioned by day. Feature tables, which Feast reads whole, by month: a history of
+    decades would otherwise be thousands of tiny files.
+    """
+
+    name: str
+    description: str
+    keys: tuple[str, ...]
+    columns: tuple[Column, ...]
+    partition: Literal["day", "month"] = "day"
+    arrow_schema: pa.Schema = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        schema = pa.schema([pa.field(c.name, c.type, c.nullable) for c in self.columns])
+        object.__setattr__(self, "arrow_schema", schema)
+
+    def column(self, name: str) -> Column:
+        """Return the declaration of a column; raises ``KeyError`` naming the table."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(f"table {self.name!r} has no column {name!r}")
+
+
+_INSTANT = pa.timestamp("us", tz="UTC")
+_VECTOR = pa.list_(pa.float32())
+_STRINGS = pa.list_(pa.string())
+
+_user = Column(USER_ID, pa.string(), "the member")
+_title = Column(TITLE_ID, pa.string(), "the title")
+_when = Column(EVENT_TIMESTAMP, _INSTANT, "when it happened", "UTC, microseconds")
+_created = Column(CREATED_TIMESTAMP, _INSTANT, "when the row was written; breaks ties", "UTC")
+_device = Column(DEVICE_TYPE, pa.string(), "null where unknown", nullable=True, allowed=DEVICES)
+_country = Column(COUNTRY, pa.string(), "ISO 3166-1 alpha-2; null where unknown", nullable=True)
+_language = Column(LANGUAGE, pa.string(), "ISO 639-1; null where unknown", nullable=True)
+_fraction = Column(
+    WATCH_FRACTION, pa.float32(), "share of the running time watched", "0 to 1",
+    nullable=True, minimum=0.0, maximum=1.0,
+)  # fmt: skip
+
+
+def _count(name: str, description: str) -> Column:
+    return Column(name, pa.int64(), description, "count", minimum=0)
+
+
+def _instant_feature(name: str, description: str, nullable: bool = False) -> Column:
+    """Instants travel as integers: Feast's online timestamps keep only whole seconds."""
+    return Column(name, pa.int64(), description, "microseconds since 1970 UTC", nullable=nullable)
+
+
+EVENTS: Final = Table(
+    "events", "What members did.", (EVENT_ID,),
+    (
+        Column(EVENT_ID, pa.string(), "unique; a second row with the same id is ignored"),
+        _user, _title,
+        Column(EVENT_TYPE, pa.string(), "what happened", allowed=EVENT_TYPES),
+        _when, _fraction,
+        Column(DURATION_MINUTES, pa.float32(), "time spent in this event", "minutes",
+               nullable=True, minimum=0.0, maximum=1440.0),
+        _device,
+    ),
+)  # fmt: skip
+
+TITLES: Final = Table(
+    "titles", "The catalogue; a later row of a title replaces an earlier one.", (TITLE_ID,),
+    (
+        _title,
+        Column(NAME, pa.string(), "as shown on a tile"),
+        Column(RELEASE_YEAR, pa.int64(), "first release", "year", True, 1870, 2100),
+        Column(RUNTIME_MINUTES, pa.float32(), "one viewing", "minutes", True, 0.0, 1440.0),
+        Column(TITLE_TYPE, pa.string(), "kind of title", allowed=TITLE_TYPES),
+        Column(MATURITY_LEVEL, pa.int64(), "youngest suitable age; null: unknown", "years", True, 0, 18),
+        Column(LANGUAGE, pa.string(), "original language, ISO 639-1", nullable=True),
+        Column(GENRE_NAMES, _STRINGS, "a subset of GENRES", allowed=GENRES),
+        Column(CAST, _STRINGS, "billed order; may be empty"),
+        Column(SYNOPSIS, pa.string(), "plain text", nullable=True),
+        Column(FRANCHISE_ID, pa.string(), "titles that belong together", nullable=True),
+        Column(COUNTRIES, _STRINGS, "where it may be shown; null: everywhere", nullable=True),
+        Column(AVAILABLE_SINCE, _INSTANT, "first day on the service", "UTC"),
+        Column(EVENT_TIMESTAMP, _INSTANT, "when this version of the metadata became known", "UTC"),
+    ),
+)  # fmt: skip
+
+MEMBERS: Final = Table(
+    "members", "Who watches; a later row of a member replaces an earlier one.", (USER_ID,),
+    (
+        _user, _country, _language,
+        Column(MATURITY_LIMIT, pa.int64(), "oldest suitable age shown; null: no limit", "years", True, 0, 18),
+        Column(EVENT_TIMESTAMP, _INSTANT, "when the profile was made or changed", "UTC"),
+    ),
+)  # fmt: skip
+
+IMPRESSIONS: Final = Table(
+    "impressions", "Tiles that a member was shown, and what came of it.",
+    (PAGE_ID, TITLE_ID),
+    (
+        Column(PAGE_ID, pa.string(), "the page the tile stood on"),
+        _user, _title, _when, _device,
+        Column(ROW_TYPE, pa.string(), "the row's type", allowed=ROW_TYPES),
+        Column(ROW_INDEX, pa.int64(), "row on the page, from 1", minimum=1),
+        Column(POSITION, pa.int64(), "place in the row, from 1", minimum=1),
+        Column(PROPENSITY, pa.float32(), "probability that the logging policy showed this tile here",
+               minimum=0.0, maximum=1.0),
+        Column(PLAYED, pa.bool_(), "a play followed from this tile"),
+        _fraction,
+    ),
+)  # fmt: skip
+
+USER_SNAPSHOT: Final = Table(
+    "user_snapshot", "A member at the end of each hour with viewing.", (USER_ID,),
+    (
+        _user, _when, _created,
+        Column(RECENT_TITLE_IDS, _STRINGS, f"last {RECENT_TITLES} distinct titles, latest first"),
+        Column(RECENT_WATCH_FRACTIONS, _VECTOR, "of the latest viewing of each", "0 to 1"),
+        Column(GENRE_PREFERENCE, _VECTOR, "decayed share of viewing per genre; sums to 1, or all 0",
+               minimum=0.0, maximum=1.0, length=len(GENRES)),
+        Column(MEAN_SESSION_MINUTES, pa.float32(), "over all sessions", "minutes", minimum=0.0),
+        _instant_feature(LAST_WATCHED_AT, "the latest watch event"),
+        Column(PREFERRED_DEVICE, pa.string(), "decayed majority; null where unknown", nullable=True),
+        Column(PREFERRED_HOUR, pa.int64(), "decayed majority", "hour of day, UTC", False, 0, 23),
+        Column(WATCH_VELOCITY, pa.float32(), "viewings a day, 7-day decay, as of last_watched_at",
+               "1/day", minimum=0.0),
+        _count(WATCH_COUNT, "viewings started so far"),
+    ),
+    partition="month",
+)  # fmt: skip
+
+USER_PROFILE: Final = Table(
+    "user_profile", "What a member told us.", (USER_ID,),
+    (
+        _user, _when, _created, _country, _language,
+        Column(MATURITY_LIMIT, pa.int64(), "null: no limit", "years", True, 0, 18),
+    ),
+    partition="month",
+)  # fmt: skip
+
+USER_HISTORY: Final = Table(
+    "user_history", "All titles a member has watched: what the watched filter reads.", (USER_ID,),
+    (_user, _when, _created, Column(WATCHED_TITLE_IDS, _STRINGS, "distinct, latest first, at most 2,000")),
+    partition="month",
+)  # fmt: skip
+
+TITLE_METADATA: Final = Table(
+    "title_metadata", "The catalogue as features.", (TITLE_ID,),
+    (
+        _title, _when, _created,
+        *(TITLES.column(n) for n in (NAME, RELEASE_YEAR, RUNTIME_MINUTES, TITLE_TYPE, MATURITY_LEVEL,
+                                     LANGUAGE, GENRE_NAMES, FRANCHISE_ID, COUNTRIES)),
+        Column(GENRE_VECTOR, _VECTOR, "unit length, or all 0", minimum=0.0, maximum=1.0, length=len(GENRES)),
+        _instant_feature(AVAILABLE_SINCE, "first day on the service"),
+        _instant_feature(UPDATED_AT, "when this version became known"),
+    ),
+    partition="month",
+)  # fmt: skip
+
+TITLE_CONTENT: Final = Table(
+    "title_content", "What a title is about, as vectors.", (TITLE_ID,),
+    (
+        _title, _when, _created,
+        Column(CAST_VECTOR, _VECTOR, "mean of the top 5 cast embeddings", length=CAST_DIMENSIONS),
+        Column(SYNOPSIS_EMBEDDING, _VECTOR, "TF-IDF then SVD, unit length or all 0",
+               length=SYNOPSIS_DIMENSIONS),
+    ),
+    partition="month",
+)  # fmt: skip
+
+TITLE_STATISTICS: Final = Table(
+    "title_statistics", "How a title does, at the end of each day with activity.", (TITLE_ID,),
+    (
+        _title, _when, _created,
+        _count(VIEW_COUNT, "viewings started so far"),
+        Column(MEAN_COMPLETION, pa.float32(), "mean final watch fraction, smoothed", "0 to 1",
+               minimum=0.0, maximum=1.0),
+        Column(DECAYED_PLAYS, pa.float32(), "plays with exponential decay, as of decayed_plays_at",
+               minimum=0.0),
+        _instant_feature(DECAYED_PLAYS_AT, "the instant of decayed_plays"),
+        _count(IMPRESSION_COUNT, "times shown so far"),
+        Column(PLAY_RATE, pa.float32(), "plays per impression, smoothed", "0 to 1", minimum=0.0, maximum=1.0),
+    ),
+    partition="month",
+)  # fmt: skip
+
+INTERACTIONS: Final = Table(
+    "interactions", "A member and a title they watched.", (USER_ID, TITLE_ID),
+    (
+        _user, _title, _when, _created,
+        Column(WATCH_FRACTION, pa.float32(), "highest fraction reached", "0 to 1", minimum=0.0, maximum=1.0),
+        _count(WATCH_COUNT, "viewings started"),
+        _instant_feature(LAST_WATCHED_AT, "the latest watch event"),
+    ),
+    partition="month",
+)  # fmt: skip
+
+
+def _embedding_table(name: str, description: str, key: Column, vector: str) -> Table:
+    return Table(
+        name, description, (key.name,),
+        (
+            key, _when, _created,
+            Column(vector, _VECTOR, "factors as trained, not normalised", length=ALS_DIMENSIONS),
+            Column(EMBEDDING_KIND, pa.string(), "what made it", allowed=EMBEDDING_KINDS),
+            Column(MODEL_VERSION, pa.string(), "the model that made it"),
+            Column(EMBEDDING_NORM, pa.float32(), "Euclidean length", minimum=0.0),
+            _instant_feature(TRAINED_AT, "end of the training data"),
+            _count(TRAINING_EVENT_COUNT, "interactions of this entity in training"),
+        ),
+        partition="month",
+    )  # fmt: skip
+
+
+USER_ALS_EMBEDDING: Final = _embedding_table(
+    "user_als_embedding", "A member's ALS factors.", _user, USER_EMBEDDING
+)
+TITLE_ALS_EMBEDDING: Final = _embedding_table(
+    "title_als_embedding", "A title's ALS factors.", _title, TITLE_EMBEDDING
+)
+
+RAW_TABLES: Final = (EVENTS, TITLES, MEMBERS, IMPRESSIONS)
+FEATURE_TABLES: Final = (
+    USER_SNAPSHOT, USER_PROFILE, USER_HISTORY, TITLE_METADATA, TITLE_CONTENT, TITLE_STATISTICS,
+    INTERACTIONS, USER_ALS_EMBEDDING, TITLE_ALS_EMBEDDING,
+)  # fmt: skip
