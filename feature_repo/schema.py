@@ -73,6 +73,7 @@ RELEASE_YEAR: Final = "release_year"
 RUNTIME_MINUTES: Final = "runtime_minutes"
 TITLE_TYPE: Final = "title_type"
 MATURITY_LEVEL: Final = "maturity_level"
+ORIGINAL_LANGUAGE: Final = "original_language"
 GENRE_NAMES: Final = "genres"
 CAST: Final = "cast"
 SYNOPSIS: Final = "synopsis"
@@ -205,7 +206,7 @@ TITLES: Final = Table(
         Column(RUNTIME_MINUTES, pa.float32(), "one viewing", "minutes", True, 0.0, 1440.0),
         Column(TITLE_TYPE, pa.string(), "kind of title", allowed=TITLE_TYPES),
         Column(MATURITY_LEVEL, pa.int64(), "youngest suitable age; null: unknown", "years", True, 0, 18),
-        Column(LANGUAGE, pa.string(), "original language, ISO 639-1", nullable=True),
+        Column(ORIGINAL_LANGUAGE, pa.string(), "ISO 639-1; null where unknown", nullable=True),
         Column(GENRE_NAMES, _STRINGS, "a subset of GENRES", allowed=GENRES),
         Column(CAST, _STRINGS, "billed order; may be empty"),
         Column(SYNOPSIS, pa.string(), "plain text", nullable=True),
@@ -280,7 +281,7 @@ TITLE_METADATA: Final = Table(
     (
         _title, _when, _created,
         *(TITLES.column(n) for n in (NAME, RELEASE_YEAR, RUNTIME_MINUTES, TITLE_TYPE, MATURITY_LEVEL,
-                                     LANGUAGE, GENRE_NAMES, FRANCHISE_ID, COUNTRIES)),
+                                     ORIGINAL_LANGUAGE, GENRE_NAMES, FRANCHISE_ID, COUNTRIES)),
         Column(GENRE_VECTOR, _VECTOR, "unit length, or all 0", minimum=0.0, maximum=1.0, length=len(GENRES)),
         _instant_feature(AVAILABLE_SINCE, "first day on the service"),
         _instant_feature(UPDATED_AT, "when this version became known"),

@@ -1,0 +1,74 @@
+"""All features from the raw tables of the lake, in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Final
+
+import pyarrow as pa
+
+from feature_repo import schema as s
+from feature_repo.ingest.lake import Lake
+from feature_repo.transforms.interactions import interactions
+from feature_repo.transforms.title_content import title_content
+from feature_repo.transforms.title_metadata import GenreVersions, title_metadata, user_profile
+from feature_repo.transforms.title_statistics import title_statistics
+from feature_repo.transforms.user_history import user_histories
+from feature_repo.transforms.user_snapshot import user_snapshots
+from feature_repo.transforms.viewings import viewings
+from feature_repo.transforms.watch_log import watch_log
+
+Progress = Callable[[str, int, int], None]
+"""Called with the table that is begun, the number of tables done, and the number in all."""
+
+_Rows = Callable[[], Iterator[pa.RecordBatch]]
+
+IMPRESSION_COLUMNS: Final = (s.PAGE_ID, s.TITLE_ID, s.EVENT_TIMESTAMP, s.PLAYED)
+
+
+def backfill(lake: Lake, created_at: datetime, seed: int, progress: Progress | None = None) -> dict[str, int]:
+    """Compute every feature table but the embeddings and replace them in the lake; return rows per table.
+
+    Needs events and titles; members and impressions may be missing. ``created_at`` (aware) stamps every
+    row; ``seed`` fixes the axes of the cast and synopsis vectors. Raises ``FileNotFoundError`` naming
+    the table where a needed one is missing, and ``ValueError`` for a naive ``created_at``.
+    """
+    if created_at.tzinfo is None:
+        raise ValueError(f"created_at {created_at!r} has no time zone; pass an aware datetime, such as UTC")
+    written: dict[str, int] = {}
+    steps = _steps(lake, created_at, seed)
+    for done, (table, rows) in enumerate(steps):
+        if progress is not None:
+            progress(table.name, done, len(steps))
+        written[table.name] = lake.replace(table, rows())
+    return written
+
+
+def _steps(lake: Lake, created_at: datetime, seed: int) -> list[tuple[s.Table, _Rows]]:
+    for needed in (s.TITLES, s.EVENTS):
+        if not lake.exists(needed):
+            raise FileNotFoundError(f"the lake has no table {needed.name!r}; import or simulate data first")
+    titles = lake.read(s.TITLES)
+    log = watch_log(lake.read(s.EVENTS))
+    viewed = viewings(log)
+    return [
+        (s.TITLE_METADATA, lambda: iter([title_metadata(titles, created_at)])),
+        (s.TITLE_CONTENT, lambda: iter([title_content(titles, created_at, seed)])),
+        (s.USER_PROFILE, lambda: iter([user_profile(_read_if_there(lake, s.MEMBERS), created_at)])),
+        (s.USER_SNAPSHOT, lambda: user_snapshots(log, GenreVersions.of(titles, log.titles), created_at)),
+        (s.USER_HISTORY, lambda: user_histories(log, created_at)),
+        (s.INTERACTIONS, lambda: iter([interactions(viewed, created_at)])),
+        (s.TITLE_STATISTICS, lambda: iter([title_statistics(viewed, _impressions(lake), created_at)])),
+    ]
+
+
+def _impressions(lake: Lake) -> pa.Table:
+    return _read_if_there(lake, s.IMPRESSIONS, IMPRESSION_COLUMNS)
+
+
+def _read_if_there(lake: Lake, table: s.Table, columns: tuple[str, ...] | None = None) -> pa.Table:
+    if lake.exists(table):
+        return lake.read(table, columns)
+    empty = table.arrow_schema.empty_table()
+    return empty.select(columns) if columns else empty

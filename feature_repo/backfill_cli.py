@@ -1,0 +1,47 @@
+"""``build-features``: compute the feature tables of the lake."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from feature_repo.backfill import backfill
+from feature_repo.ingest.lake import Lake
+from feature_repo.settings import Settings
+
+
+@click.command("build-features")
+@click.option(
+    "--lake", "root", default=None, help="Path or URL of the lake; default: MARQUEE_LAKE or var/lake."
+)
+@click.option("--seed", default=0, show_default=True, help="Fixes the axes of cast and synopsis vectors.")
+def build_features(root: str | None, seed: int) -> None:
+    """Compute every feature table from the raw tables of the lake."""
+    lake = Lake(root or Settings.from_environment().lake)
+    console = Console()
+    try:
+        rows = _with_progress(lake, seed, console)
+    except (FileNotFoundError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    summary = Table("table", "rows")
+    summary.columns[1].justify = "right"
+    for name, count in rows.items():
+        summary.add_row(name, f"{count:,}")
+    console.print(summary)
+
+
+def _with_progress(lake: Lake, seed: int, console: Console) -> dict[str, int]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("reading events", total=None)
+
+        def show(table: str, done: int, total: int) -> None:
+            bar.update(task, description=table, completed=done, total=total)
+
+        rows = backfill(lake, datetime.now(UTC), seed, show)
+        bar.update(task, description="features", completed=len(rows), total=len(rows))
+    return rows

@@ -1,0 +1,74 @@
+"""Bringing features online, view by view, and checking that they arrived."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from datetime import datetime
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+from feast.protos.feast.serving.ServingService_pb2 import FieldStatus
+
+from feature_repo import schema as s
+
+_CHECK_ROWS: Final = 2_000
+_SHOWN: Final = 5
+
+
+class MaterializationError(RuntimeError):
+    """Rows that were to be materialized did not arrive online; the message counts and names them."""
+
+
+def materialize_views(
+    store: Any,
+    views: Sequence[Any],
+    start: datetime,
+    end: datetime,
+    progress: Callable[[str, int, int], None] | None,
+) -> dict[str, int]:
+    """See :meth:`feature_repo.store.FeatureGateway.materialize`."""
+    arrived = {}
+    for done, view in enumerate(views):
+        with redirect_stdout(io.StringIO()):  # Feast prints; whoever called us shows progress
+            store.materialize(start, end, feature_views=[view.name])
+        arrived[view.name] = _check_arrival(store, view, start, end)
+        if progress is not None:
+            progress(view.name, done + 1, len(views))
+    return arrived
+
+
+def _check_arrival(store: Any, view: Any, start: datetime, end: datetime) -> int:
+    entities = _entities_of(view, start, end)
+    # A string or number is enough to see that a row is there; vectors would be slow to read back.
+    feature = min(view.features, key=lambda f: str(f.dtype).startswith("Array")).name
+    missing: list[str] = []
+    for offset in range(0, len(entities), _CHECK_ROWS):
+        keys = entities.slice(offset, _CHECK_ROWS).to_pydict()
+        answer = store.get_online_features([f"{view.name}:{feature}"], keys).proto
+        place = list(answer.metadata.feature_names.val).index(feature)
+        statuses = answer.results[place].statuses
+        missing += [
+            str({k: v[i] for k, v in keys.items()})
+            for i, status in enumerate(statuses)
+            if status == FieldStatus.NOT_FOUND
+        ]
+    if missing:
+        raise MaterializationError(
+            f"{len(missing)} of {len(entities)} entities of view {view.name!r} are not online, such as "
+            f"{', '.join(missing[:_SHOWN])}; is Redis out of memory?"
+        )
+    return len(entities)
+
+
+def _entities_of(view: Any, start: datetime, end: datetime) -> pa.Table:
+    table = ds.dataset(view.batch_source.path, format="parquet", partitioning="hive")
+    stamp = pc.field(s.EVENT_TIMESTAMP)
+    within = (stamp >= pa.scalar(start, pa.timestamp("us", tz="UTC"))) & (
+        stamp <= pa.scalar(end, pa.timestamp("us", tz="UTC"))
+    )
+    keys = list(view.join_keys)
+    return table.to_table(columns=keys, filter=within).group_by(keys).aggregate([])

@@ -1,0 +1,83 @@
+"""The exact inputs of each model and of the page."""
+
+from __future__ import annotations
+
+from feast import FeatureService
+
+from feature_repo import schema as s
+from feature_repo.embedding_views import title_als_embedding, user_als_embedding
+from feature_repo.interaction_views import interactions
+from feature_repo.ranking_view import ranking
+from feature_repo.title_views import title_content, title_metadata, title_statistics
+from feature_repo.user_views import user_history, user_profile, user_snapshot
+
+als = FeatureService(
+    name="als",
+    description="What ALS trains on: a member's interaction with a title, as it stood.",
+    features=[interactions],
+)
+
+ranker_members = FeatureService(
+    name="ranker_members",
+    description="The member side of the ranker's input.",
+    features=[
+        user_snapshot[
+            [
+                s.GENRE_PREFERENCE, s.MEAN_SESSION_MINUTES, s.LAST_WATCHED_AT, s.PREFERRED_DEVICE,
+                s.PREFERRED_HOUR, s.WATCH_VELOCITY, s.WATCH_COUNT,
+            ]
+        ],
+        user_profile[[s.LANGUAGE]],
+        user_als_embedding[[s.USER_EMBEDDING]],
+    ],
+)  # fmt: skip
+
+ranker_titles = FeatureService(
+    name="ranker_titles",
+    description="The title side of the ranker's input.",
+    features=[
+        title_metadata[
+            [
+                s.GENRE_VECTOR, s.RELEASE_YEAR, s.RUNTIME_MINUTES, s.TITLE_TYPE, s.MATURITY_LEVEL,
+                s.ORIGINAL_LANGUAGE, s.AVAILABLE_SINCE,
+            ]
+        ],
+        title_statistics[
+            [s.VIEW_COUNT, s.MEAN_COMPLETION, s.DECAYED_PLAYS, s.DECAYED_PLAYS_AT, s.PLAY_RATE]
+        ],
+        title_als_embedding[[s.TITLE_EMBEDDING]],
+    ],
+)  # fmt: skip
+
+ranker = FeatureService(
+    name="ranker",
+    description="The ranker's whole input, computed on demand for (member, title, request).",
+    features=[ranking],
+)
+
+homepage_member = FeatureService(
+    name="homepage_member",
+    description="All a page needs of its member: read once per request.",
+    features=[
+        user_snapshot,
+        user_profile,
+        user_history,
+        user_als_embedding[[s.USER_EMBEDDING, s.MODEL_VERSION]],
+    ],
+)
+
+homepage_titles = FeatureService(
+    name="homepage_titles",
+    description="All a page needs of the catalogue: read into each worker's snapshot.",
+    features=[
+        title_metadata,
+        title_statistics,
+        title_als_embedding[[s.TITLE_EMBEDDING, s.MODEL_VERSION]],
+    ],
+)
+
+title_similarity = FeatureService(
+    name="title_similarity",
+    description="What a title is about, for neighbours by content.",
+    features=[title_content],
+)

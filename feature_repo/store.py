@@ -1,0 +1,192 @@
+"""The gateway: the only code that talks to Feast.
+
+It adds what Feast leaves to its callers: historical answers keep every entity row and its order, online
+answers honour time-to-live, materialization is checked to have arrived, services are resolved once.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from feast import FeatureService, FeatureStore, FeatureView
+from feast.repo_config import load_repo_config
+from numpy.typing import NDArray
+
+from feature_repo import schema as s
+from feature_repo.materialization import MaterializationError, materialize_views
+from feature_repo.online_answers import decode_answer
+from feature_repo.online_store import connection_string
+from feature_repo.point_in_time import historical_features
+from feature_repo.settings import REPOSITORY_ROOT, Settings
+from feature_repo.transforms.encoding import Arrays
+from feature_repo.transforms.ranking import RANKING_FEATURES_HASH
+
+FEATURE_REPOSITORY: Final = REPOSITORY_ROOT / "feature_repo"
+__all__ = ["FeatureGateway", "MaterializationError", "TitleSnapshot"]
+
+HOMEPAGE_MEMBER: Final = "homepage_member"
+HOMEPAGE_TITLES: Final = "homepage_titles"
+_MEMBER_TABLES: Final = (s.USER_SNAPSHOT, s.USER_PROFILE, s.USER_HISTORY, s.USER_ALS_EMBEDDING)
+_TITLE_TABLES: Final = (s.TITLE_METADATA, s.TITLE_STATISTICS, s.TITLE_ALS_EMBEDDING)
+_SNAPSHOT_BATCH: Final = 1_000
+_UNKNOWN: Final = "\x00unknown"
+
+Progress = Callable[[str, int, int], None]
+"""Called with (what, done, total) during long work."""
+
+
+@dataclass(frozen=True, slots=True)
+class TitleSnapshot:
+    """The catalogue as columns; row i belongs to ``title_ids[i]``."""
+
+    title_ids: NDArray[np.str_]
+    row_of: dict[str, int]
+    columns: Arrays
+    taken_at: datetime
+
+
+class FeatureGateway:
+    """Feast as Marquee uses it. Thread-safe once opened."""
+
+    def __init__(self, store: FeatureStore, settings: Settings) -> None:
+        self._store = store
+        self._settings = settings
+        self._services: dict[str, FeatureService] = {}
+        self._views: dict[str, FeatureView] = {}
+
+    @classmethod
+    def open(cls, settings: Settings, redis_url: str | None = None) -> FeatureGateway:
+        """Open the store of ``settings``; ``redis_url`` overrides where its online store is."""
+        config = load_repo_config(FEATURE_REPOSITORY, FEATURE_REPOSITORY / "feature_store.yaml")
+        settings.home.mkdir(parents=True, exist_ok=True)
+        config.registry.path = str(settings.registry)
+        url = redis_url or settings.redis_url
+        if url is not None:
+            config.online_store.connection_string = connection_string(url)
+        return cls(FeatureStore(config=config), settings)
+
+    def apply(self) -> int:
+        """Register every definition, as ``feast apply`` does; return how many."""
+        from feature_repo import definitions  # noqa: PLC0415  (reading it builds Feast objects)
+
+        sources = {view.name: self._own_source(view) for view in definitions.VIEWS}
+        for view in definitions.VIEWS:
+            view.batch_source = sources[view.name]
+        objects = [
+            *definitions.ENTITIES, *sources.values(), *definitions.VIEWS,
+            *definitions.ON_DEMAND_VIEWS, *definitions.SERVICES,
+        ]  # fmt: skip
+        self._store.apply(objects)
+        self._services.clear()
+        self._views.clear()
+        return len(objects)
+
+    def forget(self) -> None:
+        """Remove every definition and every online value of this project: a fresh start.
+
+        Online rows are only replaced by newer ones, so another data set, or another training on the same
+        data, would otherwise leave the old values in place.
+        """
+        self._store.teardown()
+        self._services.clear()
+        self._views.clear()
+
+    def _own_source(self, view: FeatureView) -> Any:
+        """The view's source in this gateway's lake, which need not be the environment's."""
+        source = copy.deepcopy(view.batch_source)
+        source.file_options.uri = f"{self._settings.lake.rstrip('/')}/{view.name}"
+        return source
+
+    def service(self, name: str) -> FeatureService:
+        """Return a registered feature service; looked up once, since a look-up costs milliseconds."""
+        if name not in self._services:
+            self._services[name] = self._store.get_feature_service(name)
+        return self._services[name]
+
+    def view(self, name: str) -> FeatureView:
+        """Return a registered feature view; looked up once."""
+        if name not in self._views:
+            self._views[name] = self._store.get_feature_view(name)
+        return self._views[name]
+
+    def schema_hash(self, services: Sequence[str] = (HOMEPAGE_MEMBER, HOMEPAGE_TITLES)) -> str:
+        """Return a digest of the services' features with their types, and of the ranker's columns."""
+        lines = [RANKING_FEATURES_HASH]
+        for name in services:
+            for projection in self.service(name).feature_view_projections:
+                lines += [f"{name}:{projection.name}:{f.name}:{f.dtype}" for f in projection.features]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    def historical(
+        self,
+        service: str,
+        entities: pa.Table,
+        *,
+        known_by_then: bool = False,
+        progress: Progress | None = None,
+    ) -> pa.Table:
+        """Return ``entities`` with the service's features as they stood at each row's event_timestamp.
+
+        Rows and their order are kept, duplicates included. A feature row counts where its timestamp is
+        at or before the entity's and within the view's time-to-live (inclusive); of several at one
+        timestamp the one created last counts. ``known_by_then`` also asks that it had been created by
+        then. Raises ``ValueError`` for a missing or null key, or a timestamp without a zone.
+        """
+        return historical_features(
+            self._store, self.service(service), entities, known_by_then=known_by_then, progress=progress
+        )
+
+    def materialize(self, start: datetime, end: datetime, progress: Progress | None = None) -> dict[str, int]:
+        """Bring each entity's newest row in [start, end] online; return how many entities per view.
+
+        Raises :class:`MaterializationError` where fewer arrived than the lake holds.
+        """
+        views = [view for view in self._store.list_batch_feature_views() if view.online]
+        return materialize_views(self._store, views, start, end, progress)
+
+    def member_features(self, user_id: str, now: datetime) -> Arrays:
+        """Return one member's features, each array with one row; all null-encoded for an unknown member."""
+        answer = self._online(HOMEPAGE_MEMBER, {s.USER_ID: [user_id]})
+        return decode_answer(answer, _MEMBER_TABLES, self._ttl_of(_MEMBER_TABLES), now)
+
+    def title_snapshot(self, title_ids: Sequence[str], now: datetime) -> TitleSnapshot:
+        """Return the catalogue's columns for ``title_ids``, in their order."""
+        parts = [
+            decode_answer(
+                self._online(HOMEPAGE_TITLES, {s.TITLE_ID: list(title_ids[i : i + _SNAPSHOT_BATCH])}),
+                _TITLE_TABLES, self._ttl_of(_TITLE_TABLES), now,
+            )
+            for i in range(0, len(title_ids), _SNAPSHOT_BATCH)
+        ]  # fmt: skip
+        columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
+        ids = np.array(title_ids, dtype=np.str_)
+        return TitleSnapshot(ids, {t: row for row, t in enumerate(title_ids)}, columns, now)
+
+    def naive_ranking_rows(self, user_id: str, title_ids: Sequence[str], context: dict[str, Any]) -> Any:
+        """The whole ranker input by one Feast call with on-demand transformation: the slow baseline."""
+        rows = len(title_ids)
+        entities: dict[str, list[Any]] = {s.USER_ID: [user_id] * rows, s.TITLE_ID: list(title_ids)}
+        entities |= {name: [value] * rows for name, value in context.items()}
+        return self._store.get_online_features(self.service("ranker"), entities)
+
+    def healthy(self) -> bool:
+        """Say whether the online store answers."""
+        try:
+            self.member_features(_UNKNOWN, datetime.now(UTC))
+        except Exception:  # whatever the store's client raises means the same here
+            return False
+        return True
+
+    def _online(self, service: str, entity_rows: dict[str, list[Any]]) -> Any:
+        return self._store.get_online_features(self.service(service), entity_rows)
+
+    def _ttl_of(self, tables: Sequence[s.Table]) -> dict[str, float]:
+        ttls = {t.name: self.view(t.name).ttl for t in tables}
+        return {name: ttl.total_seconds() for name, ttl in ttls.items() if ttl}

@@ -1,0 +1,42 @@
+"""What is known about members."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from feast import FeatureView
+
+from feature_repo import schema as s
+from feature_repo.entities import user
+from feature_repo.sources import fields, user_history_source, user_profile_source, user_snapshot_source
+
+user_snapshot = FeatureView(
+    name=s.USER_SNAPSHOT.name,
+    description=s.USER_SNAPSHOT.description,
+    entities=[user],
+    schema=fields(s.USER_SNAPSHOT),
+    source=user_snapshot_source,
+    # A member who comes back after a year is still who they were; later than that, start anew.
+    ttl=timedelta(days=365),
+    tags={"cadence": "hourly"},
+)
+
+user_profile = FeatureView(
+    name=s.USER_PROFILE.name,
+    description=s.USER_PROFILE.description,
+    entities=[user],
+    schema=fields(s.USER_PROFILE),
+    source=user_profile_source,
+    ttl=timedelta(0),  # no limit: a country does not expire
+    tags={"cadence": "on change"},
+)
+
+user_history = FeatureView(
+    name=s.USER_HISTORY.name,
+    description=s.USER_HISTORY.description,
+    entities=[user],
+    schema=fields(s.USER_HISTORY),
+    source=user_history_source,
+    ttl=timedelta(0),
+    tags={"cadence": "daily"},
+)
