@@ -30,25 +30,23 @@ IMPRESSION_COLUMNS: Final = (s.PAGE_ID, s.TITLE_ID, s.EVENT_TIMESTAMP, s.PLAYED)
 def backfill(lake: Lake, created_at: datetime, seed: int, progress: Progress | None = None) -> dict[str, int]:
     """Compute every feature table but the embeddings and replace them in the lake; return rows per table.
 
-    Needs events and titles; members and impressions may be missing. ``created_at`` (aware) stamps every
-    row; ``seed`` fixes the axes of the cast and synopsis vectors. Raises ``FileNotFoundError`` naming
-    the table where a needed one is missing, and ``ValueError`` for a naive ``created_at``.
+    All tables appear together at the end, or none. Needs events and titles; members and impressions may
+    be missing. ``created_at`` (aware) stamps every row; ``seed`` fixes the axes of the cast and synopsis
+    vectors. Raises ``LakeError`` where a needed table is missing, ``ValueError`` for a naive ``created_at``.
     """
     if created_at.tzinfo is None:
         raise ValueError(f"created_at {created_at!r} has no time zone; pass an aware datetime, such as UTC")
     written: dict[str, int] = {}
     steps = _steps(lake, created_at, seed)
-    for done, (table, rows) in enumerate(steps):
-        if progress is not None:
-            progress(table.name, done, len(steps))
-        written[table.name] = lake.replace(table, rows())
+    with lake.transaction() as transaction:
+        for done, (table, rows) in enumerate(steps):
+            if progress is not None:
+                progress(table.name, done, len(steps))
+            written[table.name] = transaction.replace(table, rows())
     return written
 
 
 def _steps(lake: Lake, created_at: datetime, seed: int) -> list[tuple[s.Table, _Rows]]:
-    for needed in (s.TITLES, s.EVENTS):
-        if not lake.exists(needed):
-            raise FileNotFoundError(f"the lake has no table {needed.name!r}; import or simulate data first")
     titles = lake.read(s.TITLES)
     log = watch_log(lake.read(s.EVENTS))
     viewed = viewings(log)

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from feature_repo.backfill import backfill
-from feature_repo.ingest.lake import Lake
+from feature_repo.ingest.lake import Lake, LakeError
 from feature_repo.settings import Settings
 
 
@@ -25,7 +25,7 @@ def build_features(root: str | None, seed: int) -> None:
     console = Console()
     try:
         rows = _with_progress(lake, seed, console)
-    except (FileNotFoundError, ValueError) as error:
+    except (LakeError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     summary = Table("table", "rows")
     summary.columns[1].justify = "right"

@@ -120,7 +120,7 @@ def _start(directory: Path) -> tuple[str, subprocess.Popen[bytes]]:
     # A group of its own keeps the terminal's Ctrl-C from stopping it before its owner is done with it.
     server = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, process_group=0,
-        preexec_fn=_die_with_parent(),
+        preexec_fn=_die_with_parent(),  # noqa: PLW1509  (only prctl, which takes no lock)
     )  # fmt: skip
     _await_answer(server, url, directory)
     temporary = directory / "redis.url.tmp"

@@ -28,7 +28,7 @@ MEMBER_INPUTS: Final = (
     s.PREFERRED_HOUR, s.WATCH_VELOCITY, s.WATCH_COUNT, s.LANGUAGE, s.USER_EMBEDDING,
 )  # fmt: skip
 TITLE_INPUTS: Final = (
-    s.GENRE_VECTOR, s.RELEASE_YEAR, s.RUNTIME_MINUTES, s.TITLE_TYPE, s.MATURITY_LEVEL, s.LANGUAGE,
+    s.GENRE_VECTOR, s.RELEASE_YEAR, s.RUNTIME_MINUTES, s.TITLE_TYPE, s.MATURITY_LEVEL, s.ORIGINAL_LANGUAGE,
     s.AVAILABLE_SINCE, s.VIEW_COUNT, s.MEAN_COMPLETION, s.DECAYED_PLAYS, s.DECAYED_PLAYS_AT,
     s.PLAY_RATE, s.TITLE_EMBEDDING,
 )  # fmt: skip
@@ -129,18 +129,19 @@ def _title_columns(titles: Arrays, context: Arrays) -> Arrays:
 
 
 def _cross_columns(member: Arrays, titles: Arrays) -> Arrays:
-    # Products are summed along the last axis of a fresh array, not by a matrix product: the order of
-    # additions then does not depend on the number of rows, and serving equals training bit for bit.
-    shared = member[s.GENRE_PREFERENCE] * titles[s.GENRE_VECTOR]
-    score = (member[s.USER_EMBEDDING] * titles[s.TITLE_EMBEDDING]).sum(axis=-1)
-    user_norm = np.sqrt(np.square(member[s.USER_EMBEDDING]).sum(axis=-1))
-    title_norm = np.sqrt(np.square(titles[s.TITLE_EMBEDDING]).sum(axis=-1))
+    # Products are summed along the last axis of a fresh array in C order, not by a matrix product: the
+    # order of additions then depends neither on the number of rows nor on how the inputs lie in memory,
+    # and serving equals training bit for bit.
+    shared = np.multiply(member[s.GENRE_PREFERENCE], titles[s.GENRE_VECTOR], order="C")
+    score = np.multiply(member[s.USER_EMBEDDING], titles[s.TITLE_EMBEDDING], order="C").sum(axis=-1)
+    user_norm = np.sqrt(np.square(member[s.USER_EMBEDDING], order="C").sum(axis=-1))
+    title_norm = np.sqrt(np.square(titles[s.TITLE_EMBEDDING], order="C").sum(axis=-1))
     norms = user_norm * title_norm
     session = member[s.MEAN_SESSION_MINUTES]
     return {
         "genre_affinity": shared.sum(axis=-1),
         "strongest_genre_affinity": shared.max(axis=-1),
-        "language_match": _both_known_and_equal(titles[s.LANGUAGE], member[s.LANGUAGE]),
+        "language_match": _both_known_and_equal(titles[s.ORIGINAL_LANGUAGE], member[s.LANGUAGE]),
         "runtime_to_session_ratio": titles[s.RUNTIME_MINUTES] / np.where(session > 0, session, np.nan),
         "als_score": score,
         "als_cosine": score / np.where(norms > 0, norms, np.nan),

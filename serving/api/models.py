@@ -1,0 +1,128 @@
+"""What the HTTP interface takes and answers, as pydantic models: the source of the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+RowType = Literal[
+    "continue_watching", "top_picks", "because_you_watched", "trending_now", "new_releases", "genre"
+]
+Device = Literal["tv", "mobile", "tablet", "web"]
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="null")
+
+
+class Tile(_Answer):
+    """One title on a page, and why it is there."""
+
+    title_id: str
+    name: str
+    position: Annotated[int, Field(ge=1, description="place in the row, from 1")]
+    sources: list[str] = Field(description="the candidate generators that found it")
+    reason: str
+    retrieval_score: Probability = Field(description="fused rank over the generators")
+    ranking_score: float | None = Field(description="the ranker's score; null where it did not decide")
+    propensity: Probability = Field(description="probability with which this tile was shown here")
+
+
+class Row(_Answer):
+    """A row of tiles."""
+
+    row_type: RowType
+    title: str
+    seed_title_id: str | None = Field(description="the watched title that a row was grown from")
+    tiles: Annotated[list[Tile], Field(min_length=1)]
+
+
+class Homepage(_Answer):
+    """A member's page."""
+
+    user_id: str
+    page_id: str
+    generated_at: AwareDatetime = Field(description="the instant that the page was made for")
+    bundle: str
+    experiments: dict[str, str] = Field(description="layer to arm")
+    degraded: list[str] = Field(description="the stages that failed and were answered by a fallback")
+    rows: list[Row]
+
+
+class SimilarTitle(_Answer):
+    """A neighbour of a title."""
+
+    title_id: str
+    name: str
+    score: float = Field(description="cosine, -1 to 1")
+
+
+class SimilarTitles(_Answer):
+    """The neighbours of a title, best first."""
+
+    title_id: str
+    name: str
+    bundle: str
+    similarity: Literal["collaborative", "genres"] = Field(description="genres where nobody watched it yet")
+    titles: list[SimilarTitle]
+
+
+class Health(_Answer):
+    """The process is alive."""
+
+    status: Literal["alive"] = "alive"
+
+
+class Readiness(_Answer):
+    """A page can be made."""
+
+    status: Literal["ready"] = "ready"
+    bundle: str
+    feature_store: bool = Field(description="whether it answers; without it pages are degraded")
+    snapshot_taken_at: AwareDatetime
+
+
+class InvalidParameter(_Answer):
+    """One parameter that was refused."""
+
+    field: str
+    value: str | None
+    remedy: str
+
+
+class Problem(_Answer):
+    """An error (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    instance: str
+    errors: list[InvalidParameter] = []
+
+
+class HomepageParameters(BaseModel):
+    """Parameters of a homepage."""
+
+    user_id: Identifier
+    device: Device | None = Field(None, description="where the page is shown; unknown if left out")
+    at: AwareDatetime | None = Field(
+        None, description="RFC 3339 instant with zone; the service's clock if left out"
+    )
+    country: Annotated[str, StringConstraints(pattern="^[A-Z]{2}$")] | None = Field(
+        None, description="ISO 3166-1 alpha-2; that of the member's profile if left out"
+    )
+
+
+class SimilarParameters(BaseModel):
+    """Parameters of a title's neighbours."""
+
+    title_id: Identifier
+    k: Annotated[int, Field(ge=1, le=100)] = 20
+
+
+class NoParameters(BaseModel):
+    """A call without parameters."""

@@ -1,0 +1,57 @@
+"""The OpenAPI 3.1 document, from the operations and their pydantic models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from serving.api.models import Problem
+from serving.api.operations import Operation
+from serving.api.problems import PROBLEM_JSON
+
+_REFERENCE: Final = "#/components/schemas/{model}"
+_HEADERS: Final = {
+    "Server-Timing": {"description": "milliseconds per stage", "schema": {"type": "string"}},
+}
+
+
+def openapi_document(operations: Sequence[Operation], version: str = "1") -> dict[str, Any]:
+    """Return the document as JSON values."""
+    answers: list[type[BaseModel]] = [*dict.fromkeys(operation.answer for operation in operations), Problem]
+    _, definitions = models_json_schema(
+        [(model, "serialization") for model in answers], ref_template=_REFERENCE
+    )
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Marquee", "version": version, "description": "Personal homepages."},
+        "paths": {operation.path: {"get": _operation(operation)} for operation in operations},
+        "components": {"schemas": definitions["$defs"]},
+    }
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    responses = {"200": _response("The answer.", "application/json", operation.answer)}
+    for status in operation.problems:
+        responses[str(status.value)] = _response(status.phrase, PROBLEM_JSON, Problem)
+    return {"summary": operation.summary, "parameters": _parameters(operation), "responses": responses}
+
+
+def _response(description: str, content_type: str, model: type[BaseModel]) -> dict[str, Any]:
+    schema = {"$ref": _REFERENCE.format(model=model.__name__)}
+    return {"description": description, "headers": _HEADERS, "content": {content_type: {"schema": schema}}}
+
+
+def _parameters(operation: Operation) -> list[dict[str, Any]]:
+    schema = operation.parameters.model_json_schema()
+    return [
+        {
+            "name": name,
+            "in": "path" if f"{{{name}}}" in operation.path else "query",
+            "required": name in schema.get("required", ()),
+            "schema": declared,
+        }
+        for name, declared in schema.get("properties", {}).items()
+    ]

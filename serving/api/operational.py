@@ -1,0 +1,50 @@
+"""``/healthz``, ``/readyz``, ``/metrics`` and ``/openapi.json``."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+
+from flask import Blueprint, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from serving.api.models import Health, Readiness
+from serving.api.openapi import openapi_document
+from serving.api.operations import ALIVE, OPERATIONS, READY, service
+
+blueprint = Blueprint("operational", __name__)
+
+
+@blueprint.get(ALIVE.rule)
+def alive() -> Response:
+    """Answer as long as the process does."""
+    return Response(Health().model_dump_json(), content_type="application/json")
+
+
+@blueprint.get(READY.rule)
+def ready() -> Response:
+    """Answer once pages can be made; a feature store that is away does not prevent them."""
+    state = service().state
+    answer = Readiness(
+        bundle=state.models.version,
+        feature_store=service().feature_store_healthy(),
+        snapshot_taken_at=state.catalogue.taken_at,
+    )
+    return Response(answer.model_dump_json(), content_type="application/json")
+
+
+@blueprint.get("/metrics")
+def metrics() -> Response:
+    """Answer the metrics in Prometheus's text format."""
+    return Response(service().metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
+
+
+@blueprint.get("/openapi.json")
+def openapi() -> Response:
+    """Answer the description of this interface."""
+    return Response(_document(), content_type="application/json")
+
+
+@cache
+def _document() -> str:
+    return json.dumps(openapi_document(OPERATIONS))

@@ -1,0 +1,58 @@
+"""The operations of the interface, declared once: routing, parameters and OpenAPI follow from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final, TypeVar
+
+from flask import current_app, request
+from pydantic import BaseModel
+
+from serving.api import models as m
+from serving.service import HomepageService
+
+SERVICE: Final = "homepage_service"
+_Parameters = TypeVar("_Parameters", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One GET operation; ``path`` in OpenAPI's notation, ``problems`` the errors it may answer."""
+
+    path: str
+    summary: str
+    parameters: type[BaseModel]
+    answer: type[BaseModel]
+    problems: tuple[HTTPStatus, ...] = ()
+
+    @property
+    def rule(self) -> str:
+        """The path in Flask's notation."""
+        return self.path.replace("{", "<").replace("}", ">")
+
+
+HOMEPAGE: Final = Operation(
+    "/v1/members/{user_id}/homepage", "A member's homepage.", m.HomepageParameters, m.Homepage,
+    (HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE),
+)  # fmt: skip
+SIMILAR: Final = Operation(
+    "/v1/titles/{title_id}/similar", "Titles like this one.", m.SimilarParameters, m.SimilarTitles,
+    (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE),
+)  # fmt: skip
+ALIVE: Final = Operation("/healthz", "Whether the process is alive.", m.NoParameters, m.Health)
+READY: Final = Operation(
+    "/readyz", "Whether a page can be made.", m.NoParameters, m.Readiness, (HTTPStatus.SERVICE_UNAVAILABLE,)
+)
+OPERATIONS: Final = (HOMEPAGE, SIMILAR, ALIVE, READY)
+
+
+def service() -> HomepageService:
+    """Return the service of the application at work."""
+    found: HomepageService = current_app.extensions[SERVICE]
+    return found
+
+
+def parse(parameters: type[_Parameters], **path: str) -> _Parameters:
+    """Read path and query into a model; raises pydantic's ``ValidationError``, answered as a problem."""
+    return parameters.model_validate({**request.args.to_dict(), **path})

@@ -1,0 +1,85 @@
+"""Errors as ``application/problem+json`` (RFC 9457)."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, Final
+
+import structlog
+from flask import Flask, Response, request
+from pydantic import BaseModel, ValidationError
+from werkzeug.exceptions import HTTPException
+
+from serving.api.models import InvalidParameter, Problem
+from serving.service import NotReadyError
+
+PROBLEM_JSON: Final = "application/problem+json"
+_REMEDIES: Final = {
+    "literal_error": "use one of {expected}",
+    "string_pattern_mismatch": "match {pattern}",
+    "timezone_aware": "give the instant with a zone, such as 2026-03-01T20:00:00Z",
+    "datetime_from_date_parsing": "give an RFC 3339 instant, such as 2026-03-01T20:00:00Z",
+    "datetime_parsing": "give an RFC 3339 instant, such as 2026-03-01T20:00:00Z",
+    "int_parsing": "give a whole number",
+    "greater_than_equal": "give at least {ge}",
+    "less_than_equal": "give at most {le}",
+    "string_too_long": "give at most {max_length} characters",
+}
+
+_log = structlog.get_logger(__name__)
+
+
+class TitleNotFoundError(LookupError):
+    """A title that the bundle in service does not know."""
+
+
+def register_problems(app: Flask) -> None:
+    """Answer every error as a problem."""
+    app.register_error_handler(ValidationError, _invalid)
+    app.register_error_handler(TitleNotFoundError, _not_found)
+    app.register_error_handler(NotReadyError, _not_ready)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def problem(status: HTTPStatus, detail: str, errors: list[InvalidParameter] | None = None) -> Response:
+    """Return an error response."""
+    body = Problem(
+        title=status.phrase, status=status, detail=detail, instance=request.path, errors=errors or []
+    )
+    return Response(body.model_dump_json(), status=status, content_type=PROBLEM_JSON)
+
+
+def _invalid(error: ValidationError) -> Response:
+    errors = [_refused(item) for item in error.errors()]
+    said = "; ".join(f"{e.field} = {e.value!r}: {e.remedy}" for e in errors)
+    return problem(HTTPStatus.BAD_REQUEST, said, errors)
+
+
+def _refused(item: Any) -> InvalidParameter:
+    remedy = _REMEDIES.get(item["type"], item["msg"]).format_map(item.get("ctx", {}))
+    value = (
+        None if item["input"] is None or isinstance(item["input"], dict | BaseModel) else str(item["input"])
+    )
+    return InvalidParameter(field=".".join(map(str, item["loc"])), value=value, remedy=remedy)
+
+
+def _not_found(error: TitleNotFoundError) -> Response:
+    return problem(HTTPStatus.NOT_FOUND, str(error))
+
+
+def _not_ready(error: NotReadyError) -> Response:
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+
+
+def _http(error: HTTPException) -> Response:
+    answer = problem(HTTPStatus(error.code or 500), error.description or "")
+    allowed = getattr(error, "valid_methods", None)
+    if allowed:
+        answer.headers["Allow"] = ", ".join(sorted(allowed))
+    return answer
+
+
+def _unexpected(error: Exception) -> Response:
+    _log.error("request failed", path=request.path, exc_info=error)
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "an error of ours; it was logged")

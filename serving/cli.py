@@ -1,0 +1,134 @@
+"""``python -m serving run``: gunicorn, and a Redis where none is configured."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import FrameType
+from typing import Final, get_args
+
+import click
+
+from feature_repo.redis_server import running_redis
+from feature_repo.settings import Settings
+from serving.clock import ClockMode
+from training.bundle import BundleAliases, BundleError, load_bundle
+
+_CONFIGURATION: Final = Path(__file__).with_name("gunicorn_conf.py")
+_ONE_THREAD: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_POLL_SECONDS: Final = 0.2
+_STOP_SECONDS: Final = 20.0
+
+
+@click.group()
+def serving() -> None:
+    """Make homepages."""
+
+
+@serving.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8080, show_default=True, help="Port to listen on.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one per core, at most 4]")
+@click.option("--threads", default=4, show_default=True, type=click.IntRange(min=1), help="Threads in each.")
+@click.option(
+    "--clock", type=click.Choice(get_args(ClockMode)), default="auto", show_default=True,
+    help="What a page takes for now: the wall clock, or the end of the data, ticking on.",
+)  # fmt: skip
+def run(host: str, port: int, workers: int | None, threads: int, clock: str) -> None:
+    """Serve the champion bundle until Ctrl-C."""
+    settings = Settings.from_environment()
+    example = example_member(settings)
+    signal.signal(signal.SIGTERM, _interrupt)
+    with running_redis(settings) as redis_url, TemporaryDirectory(prefix="marquee-metrics-") as metrics:
+        environment = server_environment(
+            os.environ, redis_url=redis_url, metrics=metrics, bind=f"{host}:{port}",
+            workers=workers, threads=threads, clock=clock,
+        )  # fmt: skip
+        # A process of its own: its environment is set before numpy, XGBoost and the metrics are imported,
+        # and a worker that ends cannot run this process's clean-up.
+        command = [sys.executable, "-m", "gunicorn", "--config", str(_CONFIGURATION)]
+        server = subprocess.Popen(command, env=environment, process_group=0)
+        try:
+            _announce(server, f"http://{host}:{port}", example)
+            status = server.wait()
+        except KeyboardInterrupt:
+            click.echo("\nstopping")
+            status = 0
+        finally:
+            _stop(server)
+    sys.exit(status)
+
+
+def example_member(settings: Settings) -> str:
+    """Return a member of the champion bundle; raises ``ClickException`` where none can be served."""
+    try:
+        version = BundleAliases(settings.bundles).get("champion")
+        if version is None:
+            raise click.ClickException(f"no champion in {settings.bundles}; run `make pipeline` first")
+        user_ids = load_bundle(settings.bundles / version).contents.user_ids
+    except BundleError as error:
+        raise click.ClickException(str(error)) from error
+    return str(user_ids[0]) if len(user_ids) else "newcomer"
+
+
+def server_environment(
+    base: Mapping[str, str],
+    *,
+    redis_url: str,
+    metrics: str,
+    bind: str,
+    workers: int | None,
+    threads: int,
+    clock: str,
+) -> dict[str, str]:
+    """Return the environment that gunicorn's configuration and the application read."""
+    return {
+        **base,
+        **dict.fromkeys(_ONE_THREAD, "1"),
+        "REDIS_URL": redis_url,
+        "PROMETHEUS_MULTIPROC_DIR": metrics,
+        "MARQUEE_BIND": bind,
+        "MARQUEE_WORKERS": "" if workers is None else str(workers),
+        "MARQUEE_THREADS": str(threads),
+        "MARQUEE_CLOCK": clock,
+    }
+
+
+def _announce(server: subprocess.Popen[bytes], address: str, user_id: str) -> None:
+    """Wait for the first page that can be made, and say how to ask for one."""
+    while not _ready(address):
+        if server.poll() is not None:
+            raise click.ClickException(f"the server ended with status {server.returncode}; see its log above")
+        time.sleep(_POLL_SECONDS)
+    click.echo(f"Marquee serves on {address}")
+    click.echo(f"  curl '{address}/v1/members/{user_id}/homepage?device=tv'")
+
+
+def _ready(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/readyz", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, TimeoutError, ConnectionError):
+        return False
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    if server.poll() is None:
+        server.terminate()
+        try:
+            server.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

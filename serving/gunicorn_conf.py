@@ -1,0 +1,44 @@
+"""How gunicorn runs the server: workers that share memory from before the fork, with threads.
+
+``python -m serving run`` uses this file and sets the environment it reads. A worker starts its service
+(connections, bundle, warm-up) before it takes its first request, and stops it on leaving.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from prometheus_client import multiprocess
+
+from serving.api.operations import SERVICE
+from serving.metrics import MULTIPROCESS_DIRECTORY
+
+wsgi_app = "serving.server:application()"
+bind = os.environ.get("MARQUEE_BIND", "127.0.0.1:8080")
+workers = int(os.environ.get("MARQUEE_WORKERS") or min(os.cpu_count() or 1, 4))
+threads = int(os.environ.get("MARQUEE_THREADS") or 4)
+worker_class = "gthread"
+preload_app = True
+timeout = 180  # a worker reads the catalogue and warms up before its first heartbeat
+graceful_timeout = 10
+keepalive = 15
+loglevel = "warning"
+control_socket_disable = True
+
+
+def post_worker_init(worker: Any) -> None:
+    """Open connections and put the champion in service, in the worker and not before."""
+    worker.wsgi.extensions[SERVICE].start()
+
+
+def worker_exit(_: Any, worker: Any) -> None:
+    """Stop the worker's background work."""
+    if worker.wsgi is not None:
+        worker.wsgi.extensions[SERVICE].stop()
+
+
+def child_exit(_: Any, worker: Any) -> None:
+    """Let the metrics of a worker that ended go out of the live sums."""
+    if os.environ.get(MULTIPROCESS_DIRECTORY):
+        multiprocess.mark_process_dead(worker.pid)

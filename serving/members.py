@@ -1,0 +1,90 @@
+"""One member as a page sees them: features from the store, or the defaults of somebody unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feature_repo import schema as s
+from feature_repo.store import TitleSnapshot
+from feature_repo.transforms.encoding import Arrays, encode
+from feature_repo.transforms.ranking import MEMBER_INPUTS
+
+_TABLES = (s.USER_SNAPSHOT, s.USER_PROFILE, s.USER_HISTORY, s.USER_ALS_EMBEDDING)
+
+
+class FeatureReader(Protocol):
+    """What serving asks of the feature store; ``feature_repo.store.FeatureGateway`` is one."""
+
+    def member_features(self, user_id: str, now: datetime) -> Arrays:
+        """Return one row of every member column, null-encoded where unknown or expired."""
+
+    def title_snapshot(self, title_ids: Sequence[str], now: datetime) -> TitleSnapshot:
+        """Return the title columns, row i for ``title_ids[i]``."""
+
+    def healthy(self) -> bool:
+        """Say whether the online store answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member at the instant of a request.
+
+    ``features`` holds MEMBER_INPUTS with one row; ``country`` is ``""`` where unknown;
+    ``maturity_limit`` in years, NaN for none; ``recent`` pairs the latest titles with the fraction
+    watched (0 to 1), latest first; ``watched`` holds every title ever started.
+    """
+
+    user_id: str
+    features: Arrays
+    country: str
+    maturity_limit: float
+    recent: tuple[tuple[str, float], ...]
+    watched: frozenset[str]
+
+    @property
+    def embedding(self) -> NDArray[np.float32] | None:
+        """The member's ALS vector (128,), or None where there is none to search with."""
+        vector: NDArray[np.float32] = self.features[s.USER_EMBEDDING][0]
+        return vector if np.isfinite(vector).all() and vector.any() else None
+
+    @property
+    def personal(self) -> bool:
+        """Whether anything is known of this member's taste."""
+        return bool(self.recent or self.watched) or self.embedding is not None
+
+
+def read_member(reader: FeatureReader, user_id: str, now: datetime) -> Member:
+    """Read one member; somebody the store does not know comes back with the defaults."""
+    return member_from_features(user_id, reader.member_features(user_id, now))
+
+
+def member_from_features(user_id: str, features: Arrays) -> Member:
+    """Build a member from one encoded row; raises ``KeyError`` naming a column that is missing."""
+    recent_ids = _texts(features[s.RECENT_TITLE_IDS][0])
+    fractions = [float(fraction) for fraction in features[s.RECENT_WATCH_FRACTIONS][0]]
+    return Member(
+        user_id=user_id,
+        features={name: features[name] for name in MEMBER_INPUTS},
+        country=str(features[s.COUNTRY][0]),
+        maturity_limit=float(features[s.MATURITY_LIMIT][0]),
+        recent=tuple(zip(recent_ids, fractions, strict=True)),
+        watched=frozenset(_texts(features[s.WATCHED_TITLE_IDS][0])).union(recent_ids),
+    )
+
+
+def unknown_member(user_id: str) -> Member:
+    """Return a member of whom nothing is known: every feature null."""
+    features: Arrays = {}
+    for table in _TABLES:
+        features |= encode(table, {c.name: [None] for c in table.columns if c.name not in table.keys})
+    return member_from_features(user_id, features)
+
+
+def _texts(values: Sequence[Any]) -> tuple[str, ...]:
+    return tuple(map(str, values))

@@ -1,0 +1,86 @@
+"""Prometheus metrics. Under several workers each writes to files that ``/metrics`` adds up.
+
+prometheus-client decides at its import, by ``PROMETHEUS_MULTIPROC_DIR``, whether values live in memory or
+in files; ``python -m serving run`` sets it for the server it starts.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+MULTIPROCESS_DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
+_SECONDS: Final = (0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.008, 0.015, 0.025, 0.05, 0.1, 0.25, 1.0)
+
+
+class Metrics:
+    """What the server counts. Also the observer of the page's stages."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        r = self._registry
+        self._stages = Histogram(
+            "marquee_stage_seconds", "Time per stage of a page.", ["stage"], registry=r, buckets=_SECONDS
+        )
+        self._failures = Counter(
+            "marquee_stage_failures", "Stages answered by a fallback.", ["stage"], registry=r
+        )
+        self._over_budget = Counter(
+            "marquee_stage_over_budget", "Stages slower than their budget.", ["stage"], registry=r
+        )
+        self._requests = Histogram(
+            "marquee_request_seconds", "Time per request.", ["route", "status"], registry=r, buckets=_SECONDS
+        )
+        self._swaps = Counter("marquee_bundle_swaps", "Bundles put in place.", registry=r)
+        self._refusals = Counter("marquee_bundle_refusals", "Bundles refused.", registry=r)
+        self._refreshes = Counter(
+            "marquee_snapshot_refreshes", "Attempts to refresh the titles.", ["outcome"], registry=r
+        )
+
+    def stage_finished(self, name: str, seconds: float, budget_ms: float) -> None:
+        """Count one stage's time."""
+        self._stages.labels(name).observe(seconds)
+        if seconds * 1e3 > budget_ms:
+            self._over_budget.labels(name).inc()
+
+    def stage_failed(self, name: str) -> None:
+        """Count one failure."""
+        self._failures.labels(name).inc()
+
+    def request_finished(self, route: str, status: int, seconds: float) -> None:
+        """Count one request; ``route`` is the rule, not the path, to keep the number of series small."""
+        self._requests.labels(route, str(status)).observe(seconds)
+
+    def bundle_swapped(self) -> None:
+        """Count a bundle put in place."""
+        self._swaps.inc()
+
+    def bundle_refused(self) -> None:
+        """Count a bundle refused."""
+        self._refusals.inc()
+
+    def snapshot_refreshed(self, succeeded: bool) -> None:
+        """Count an attempt to refresh the title snapshot."""
+        self._refreshes.labels("succeeded" if succeeded else "failed").inc()
+
+    def exposition(self) -> bytes:
+        """Return all metrics in Prometheus's text format, over all workers where there are several."""
+        registry = self._registry
+        if os.environ.get(MULTIPROCESS_DIRECTORY):
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)
+        text: bytes = generate_latest(registry)
+        return text
+
+
+class Unobserved:
+    """An observer for pages that nobody sees: a warm-up must not colour the metrics."""
+
+    def stage_finished(self, name: str, seconds: float, budget_ms: float) -> None:
+        """Ignore it."""
+
+    def stage_failed(self, name: str) -> None:
+        """Ignore it."""

@@ -1,0 +1,40 @@
+"""The candidates in the order in which the page takes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.candidates.charts import EVERYWHERE
+from serving.candidates.merge import Merged
+from serving.candidates.query import Query
+from serving.catalogue import Rows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranked:
+    """Candidates, best first; ``scores`` are the ranker's, None where it did not decide."""
+
+    rows: Rows
+    scores: NDArray[np.float32] | None
+
+
+def by_ranker(merged: Merged, scores: NDArray[np.float32]) -> Ranked:
+    """Order by the ranker's scores; ties keep the order of retrieval."""
+    order = np.argsort(-scores, kind="stable")
+    return Ranked(merged.rows[order], scores[order])
+
+
+def by_retrieval(merged: Merged) -> Ranked:
+    """Keep the order of the merge."""
+    return Ranked(merged.rows, None)
+
+
+def by_popularity(query: Query, merged: Merged) -> Ranked:
+    """Order by popularity in the country, ties by popularity everywhere."""
+    charts = query.models.popularity
+    everywhere = charts.scores[EVERYWHERE][merged.rows]
+    here = charts.scores.get(query.country, charts.scores[EVERYWHERE])[merged.rows]
+    return Ranked(merged.rows[np.lexsort((-everywhere, -here))], None)

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from feature_repo import schema as s
+from feature_repo.transforms.decay import MICROSECONDS_PER_DAY, MICROSECONDS_PER_HOUR
+from feature_repo.transforms.user_state import NO_TITLE, UserState, WatchEvents, advance, empty_state
+
+MINUTE = MICROSECONDS_PER_HOUR // 60
+DRAMA = s.GENRES.index("Drama")
+TV, WEB = s.DEVICES.index("tv"), s.DEVICES.index("web")
+
+
+def event(
+    title: int, minute: float, *, play: bool = False, fraction: float = np.nan, minutes: float = np.nan,
+    device: int = TV,
+) -> WatchEvents:  # fmt: skip
+    drama = np.zeros((1, len(s.GENRES)), dtype=np.float32)
+    drama[0, DRAMA] = 1.0
+    return WatchEvents(
+        titles=np.array([title], dtype=np.int32),
+        timestamps=np.array([int(minute * MINUTE)]),
+        plays=np.array([play]),
+        fractions=np.array([fraction]),
+        minutes=np.array([minutes]),
+        devices=np.array([device], dtype=np.int32),
+        genre_vectors=drama,
+    )
+
+
+def after(*events: WatchEvents) -> UserState:
+    state = empty_state(1)
+    for one in events:
+        state = advance(state, one)
+    return state
+
+
+def recent(state: UserState) -> list[tuple[int, float]]:
+    pairs = zip(state.recent_titles[0].tolist(), state.recent_fractions[0].tolist(), strict=True)
+    return [(title, pytest.approx(fraction)) for title, fraction in pairs if title != NO_TITLE]
+
+
+def test_play_starts_a_viewing_at_zero():
+    state = after(event(7, 0, play=True, fraction=0.4))
+    assert recent(state) == [(7, 0.0)]
+    assert (state.watch_count[0], state.recent_plays[0], state.hour_weights[0, 0]) == (1, 1.0, 1.0)
+    assert state.device_weights[0, TV] == 1.0
+    assert state.genre_weights.sum() == 0
+
+
+def test_report_of_a_title_never_played_starts_a_viewing_too():
+    state = after(event(7, 0, fraction=0.6))
+    assert recent(state) == [(7, 0.6)]
+    assert state.watch_count[0] == 1
+    assert state.genre_weights[0, DRAMA] == pytest.approx(0.6)
+
+
+def test_reports_of_one_viewing_add_up_to_the_furthest_fraction():
+    viewing = (event(7, 0, play=True), event(7, 0, fraction=0.3), event(7, 0, fraction=0.2), event(7, 0, fraction=0.9))
+    state = after(*viewing)
+    assert recent(state) == [(7, 0.9)]
+    assert state.watch_count[0] == 1
+    assert state.genre_weights[0, DRAMA] == pytest.approx(0.9)
+
+
+def test_playing_again_counts_the_same_stretch_again():
+    state = after(event(7, 0, fraction=0.5), event(7, 0, play=True), event(7, 0, fraction=0.5))
+    assert state.watch_count[0] == 2
+    assert state.genre_weights[0, DRAMA] == pytest.approx(1.0)
+
+
+def test_unknown_fraction_gains_nothing_and_loses_nothing():
+    state = after(event(7, 0, fraction=0.5), event(7, 0))
+    assert recent(state) == [(7, 0.5)]
+    assert state.genre_weights[0, DRAMA] == pytest.approx(0.5)
+
+
+def test_any_report_moves_its_title_to_the_front():
+    state = after(event(1, 0, fraction=0.1), event(2, 1, fraction=0.2), event(3, 2, fraction=0.3), event(2, 3))
+    assert recent(state) == [(2, 0.2), (3, 0.3), (1, 0.1)]
+
+
+def test_only_the_latest_fifty_titles_are_kept_and_a_forgotten_one_starts_anew():
+    state = after(*(event(title, title, play=True) for title in range(51)))
+    assert [title for title, _ in recent(state)] == list(range(50, 0, -1))
+    state = advance(state, event(0, 60, fraction=0.2))
+    assert state.watch_count[0] == 52
+    assert recent(state)[0] == (0, 0.2)
+
+
+def test_weights_fade_with_their_time_constants():
+    three_weeks = 21 * 24 * 60
+    state = after(event(1, 0, fraction=1.0), event(2, three_weeks, fraction=1.0, device=WEB))
+    assert state.genre_weights[0, DRAMA] == pytest.approx(1 + np.exp(-1))
+    assert state.device_weights[0, [TV, WEB]] == pytest.approx([np.exp(-1), 1])
+    assert state.recent_plays[0] == pytest.approx(1 + np.exp(-3))
+
+
+def test_unknown_device_counts_for_none():
+    assert after(event(1, 0, play=True, device=-1)).device_weights.sum() == 0
+
+
+def test_session_ends_after_more_than_thirty_idle_minutes():
+    state = after(event(1, 0, play=True), event(1, 30), event(1, 60.1))
+    assert state.session_count[0] == 2
+    assert state.session_minutes[0] == pytest.approx(30)
+
+
+def test_reported_minutes_are_not_idle():
+    state = after(event(1, 0, play=True), event(1, 100, minutes=100), event(2, 120, minutes=15))
+    assert state.session_count[0] == 1
+    assert state.session_minutes[0] == pytest.approx(115)
+
+
+def test_earlier_event_does_not_turn_the_clock_back():
+    state = after(event(1, 100, play=True), event(2, 50, play=True))
+    assert state.last_watched_at[0] == 100 * MINUTE
+    assert state.recent_plays[0] == 2.0
+
+
+def test_advance_leaves_its_input_alone():
+    before = after(event(1, 0, fraction=0.5))
+    copies = [getattr(before, f.name).copy() for f in fields(before)]
+    advance(before, event(2, MICROSECONDS_PER_DAY // MINUTE, play=True))
+    for f, copy in zip(fields(before), copies, strict=True):
+        np.testing.assert_array_equal(getattr(before, f.name), copy)
+
+
+def test_members_do_not_touch_each_other():
+    alone, state = after(event(5, 3, fraction=0.5)), empty_state(2)
+    pair = WatchEvents(*(np.concatenate([getattr(e, f.name) for e in (event(9, 1, play=True), event(5, 3, fraction=0.5))])
+                         for f in fields(WatchEvents)))  # fmt: skip
+    both = advance(state, pair)
+    for f in fields(both):
+        np.testing.assert_array_equal(getattr(both.take(slice(1, 2)), f.name), getattr(alone, f.name))
+
+
+def test_put_writes_the_chosen_rows():
+    states = empty_state(3)
+    states.put(np.array([1]), after(event(5, 3, play=True)))
+    assert states.watch_count.tolist() == [0, 1, 0]

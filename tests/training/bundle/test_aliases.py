@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from training.bundle import BundleAliases, BundleError
+from training.bundle.aliases import ALIASES_FILE
+
+LATER = datetime(2026, 2, 1, tzinfo=UTC)
+
+
+def test_nothing_is_set_at_first(tmp_path: Path) -> None:
+    aliases = BundleAliases(tmp_path)
+    assert aliases.all() == {}
+    assert aliases.get("champion") is None
+
+
+def test_an_alias_is_what_it_was_last_set_to(publish: Any, tmp_path: Path) -> None:
+    first, second = publish().name, publish(created_at=LATER).name
+    aliases = BundleAliases(tmp_path)
+    aliases.set("champion", first)
+    aliases.set("challenger", second)
+    assert aliases.all() == {"champion": first, "challenger": second}
+    aliases.set("champion", second)
+    assert BundleAliases(tmp_path).get("champion") == second
+
+
+def test_a_change_replaces_the_file_and_leaves_no_other(publish: Any, tmp_path: Path) -> None:
+    version = publish().name
+    aliases = BundleAliases(tmp_path)
+    aliases.set("champion", version)
+    inode = (tmp_path / ALIASES_FILE).stat().st_ino
+    with (tmp_path / ALIASES_FILE).open() as held:
+        aliases.set("champion", version)
+        assert json.load(held) == {"champion": version}  # a reader keeps the file it opened
+        assert (tmp_path / ALIASES_FILE).stat().st_ino != inode
+    assert sorted(p.name for p in tmp_path.iterdir()) == [version, ALIASES_FILE, "aliases.lock"]
+
+
+def test_unknown_names_are_refused(publish: Any, tmp_path: Path) -> None:
+    aliases = BundleAliases(tmp_path)
+    with pytest.raises(BundleError, match="champion or challenger"):
+        aliases.set("best", publish().name)
+    with pytest.raises(BundleError, match="alias 'best'"):
+        aliases.get("best")
+
+
+@pytest.mark.parametrize("version", ["../outside", "", "latest"])
+def test_what_is_no_version_is_refused(tmp_path: Path, version: str) -> None:
+    with pytest.raises(BundleError, match="version"):
+        BundleAliases(tmp_path).set("champion", version)
+
+
+def test_a_version_that_was_never_published_is_refused(publish: Any, tmp_path: Path) -> None:
+    aliases = BundleAliases(tmp_path)
+    aliases.set("champion", publish().name)
+    with pytest.raises(BundleError, match="no bundle 20200101T000000Z-00000000"):
+        aliases.set("champion", "20200101T000000Z-00000000")
+    assert aliases.get("champion") is not None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"champion": "../../etc"}', '{"best": "20200101T000000Z-00000000"}']
+)
+def test_a_damaged_file_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / ALIASES_FILE).write_text(text)
+    with pytest.raises(BundleError, match=ALIASES_FILE):
+        BundleAliases(tmp_path).all()
+
+
+def test_two_processes_do_not_undo_each_others_changes(publish: Any, tmp_path: Path) -> None:
+    """Each sets its own alias many times and must find it as it left it, whatever the other does."""
+    versions = [publish().name, publish(created_at=LATER).name]
+    program = """
+import sys
+from pathlib import Path
+from training.bundle import BundleAliases
+root, alias, *versions = sys.argv[1:]
+aliases = BundleAliases(Path(root))
+for turn in range(150):
+    aliases.set(alias, versions[turn % 2])
+    assert aliases.get(alias) == versions[turn % 2], turn
+"""
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(tmp_path), alias, *versions], env=dict(os.environ)
+        )
+        for alias in ("champion", "challenger")
+    ]
+    assert [process.wait(timeout=60) for process in running] == [0, 0]
+    assert BundleAliases(tmp_path).all() == dict.fromkeys(("champion", "challenger"), versions[1])

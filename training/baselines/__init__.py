@@ -1,0 +1,1 @@
+"""Models that any other must beat: popularity, item neighbours, EASE."""

@@ -1,0 +1,65 @@
+"""The titles and members that a training knows of, from the lake."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from feature_repo import schema as s
+from feature_repo.ingest.lake import Lake
+from training.datasets import text
+from training.windows import microseconds
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """``title_ids`` unicode [T], sorted; ``available_since`` int64 [T], microseconds since 1970 UTC."""
+
+    title_ids: NDArray[np.str_]
+    available_since: NDArray[np.int64]
+
+    def available_at(self, instant: datetime) -> NDArray[np.bool_]:
+        """Return which titles were on the service by then, [T]."""
+        return self.available_since <= microseconds(instant)
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """``user_ids`` unicode [U], sorted; ``countries`` unicode [U], "" where unknown."""
+
+    user_ids: NDArray[np.str_]
+    countries: NDArray[np.str_]
+
+
+def read_catalogue(lake: Lake) -> Catalogue:
+    """Read every title's newest version; raises ``ValueError`` for a lake without titles."""
+    table = _newest(
+        lake.read(s.TITLES, columns=[s.TITLE_ID, s.AVAILABLE_SINCE, s.EVENT_TIMESTAMP]), s.TITLE_ID
+    )
+    if len(table) == 0:
+        raise ValueError("the lake holds no titles: run `python -m feature_repo simulate` or `ingest` first")
+    return Catalogue(text(table, s.TITLE_ID), table.column(s.AVAILABLE_SINCE).cast(pa.int64()).to_numpy())
+
+
+def read_members(lake: Lake, watching: NDArray[np.str_]) -> Members:
+    """Read every member's newest profile, and add those of ``watching`` who have none."""
+    columns = [s.USER_ID, s.COUNTRY, s.EVENT_TIMESTAMP]
+    table = _newest(lake.read(s.MEMBERS, columns=columns), s.USER_ID)
+    known, countries = text(table, s.USER_ID), text(table, s.COUNTRY)
+    strangers = np.setdiff1d(watching, known)
+    user_ids = np.concatenate([known, strangers])
+    order = np.argsort(user_ids)
+    return Members(user_ids[order], np.concatenate([countries, np.full(len(strangers), "")])[order])
+
+
+def _newest(table: pa.Table, key: str) -> pa.Table:
+    """Keep each key's row with the latest timestamp; order by key."""
+    table = table.sort_by([(key, "ascending"), (s.EVENT_TIMESTAMP, "ascending")])
+    keys = text(table, key)
+    last = np.ones(len(keys), dtype=bool)
+    last[:-1] = keys[1:] != keys[:-1]
+    return table.filter(pa.array(last))

@@ -1,0 +1,28 @@
+"""What a training can be told."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from training.als import AlsConfig
+from training.ranker import RankerConfig
+
+
+class TrainingConfig(BaseModel):
+    """Settings of one training, from data window to bundle."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    als: AlsConfig = AlsConfig()
+    ranker: RankerConfig = RankerConfig()
+    warm_iterations: int = Field(5, ge=1, description="ALS iterations when starting from earlier factors")
+    ranker_share: float = Field(0.8, gt=0, lt=1, description="share of events before the ranker's window")
+    test_share: float = Field(0.9, gt=0, lt=1, description="share of events before the test window")
+    window_days: float | None = Field(None, gt=0, description="how far back interactions count; null: all")
+    older_share: float = Field(1.0, ge=0, le=1, description="share of interactions older than a day kept")
+    ranker_rows: int = Field(300_000, ge=1, description="most examples the ranker learns from")
+    candidates: int = Field(500, ge=1, description="titles the ranker is given per member")
+    relevance_fraction: float = Field(0.5, ge=0, le=1, description="a test title watched this far counts")
+    evaluation_members: int = Field(2_000, ge=1, description="most members whose lists are evaluated")
+    truth_members: int = Field(300, ge=1, description="members judged against a simulated service's truth")
+    seed: int = Field(0, ge=0, description="of every random choice outside ALS and the ranker")

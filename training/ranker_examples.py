@@ -1,0 +1,205 @@
+"""What the ranker learns from: tiles that were shown, or candidates that would have been."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feature_repo import schema as s
+from feature_repo.ingest.lake import Lake
+from feature_repo.store import FeatureGateway
+from feature_repo.transforms.decay import MICROSECONDS_PER_DAY
+from feature_repo.transforms.ranking import ranking_features
+from training.als import AlsFactors
+from training.datasets import WatchEvents, members_as_of, text, titles_as_of
+from training.interactions import InteractionMatrix
+from training.ranker import RankingExamples, ranking_label
+from training.windows import microseconds
+
+LIKED_FRACTION = 0.5
+"""Without impressions, a candidate counts as a hit where it was then watched at least this far."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTiles:
+    """Member, title and context of each example, with what came of it; parallel arrays of length n.
+
+    ``instants``: int64 microseconds since 1970 UTC. ``pages`` numbers the page each tile stood on; rows
+    are ordered by page and pages by time. ``labels``: 0 or 1.
+    """
+
+    user_ids: NDArray[np.str_]
+    title_ids: NDArray[np.str_]
+    instants: NDArray[np.int64]
+    device_types: NDArray[np.str_]
+    pages: NDArray[np.int64]
+    labels: NDArray[np.float32]
+
+    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> ShownTiles:
+        """Return some of the rows."""
+        return ShownTiles(
+            self.user_ids[rows], self.title_ids[rows], self.instants[rows],
+            self.device_types[rows], self.pages[rows], self.labels[rows],
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class CandidatePlan:
+    """How candidates are drawn for data without impressions.
+
+    ``als`` and ``popular`` are how many candidates each generator proposes per page; ``negatives`` how many
+    of those not watched are kept, drawn with ``seed``.
+    """
+
+    als: int = 200
+    popular: int = 50
+    negatives: int = 40
+    seed: int = 0
+
+
+def tiles_from_impressions(
+    lake: Lake, start: datetime, end: datetime, *, most_rows: int, seed: int
+) -> ShownTiles:
+    """Read the impressions in [start, end); where there are more than ``most_rows``, a sample of pages."""
+    columns = [
+        s.PAGE_ID, s.USER_ID, s.TITLE_ID, s.EVENT_TIMESTAMP, s.DEVICE_TYPE, s.PLAYED, s.WATCH_FRACTION,
+        s.ROW_INDEX, s.POSITION,
+    ]  # fmt: skip
+    table = lake.read(s.IMPRESSIONS, columns=columns, start=start, end=end)
+    table = table.sort_by([(n, "ascending") for n in (s.EVENT_TIMESTAMP, s.PAGE_ID, s.ROW_INDEX, s.POSITION)])
+    fractions = table.column(s.WATCH_FRACTION).to_numpy()
+    tiles = ShownTiles(
+        text(table, s.USER_ID),
+        text(table, s.TITLE_ID),
+        table.column(s.EVENT_TIMESTAMP).cast("int64").to_numpy(),
+        text(table, s.DEVICE_TYPE),
+        _numbered(text(table, s.PAGE_ID)),
+        ranking_label(table.column(s.PLAYED).to_numpy(), fractions),
+    )
+    return _sample_pages(tiles, most_rows, seed)
+
+
+def tiles_from_candidates(
+    events: WatchEvents,
+    window: tuple[datetime, datetime],
+    factors: AlsFactors,
+    seen: InteractionMatrix,
+    *,
+    plan: CandidatePlan,
+    most_rows: int,
+) -> ShownTiles:
+    """Draw the candidates that ALS and popularity would have proposed on each member's days of viewing.
+
+    One page per member and day in the window, at the member's first watch of the day. Titles watched
+    before that day are left out, as a page leaves them out; a candidate watched that day to at least
+    LIKED_FRACTION is a hit. Pages without a hit say nothing and are left out. ``factors`` and ``seen``
+    must come from before the window.
+    """
+    rng = np.random.default_rng(plan.seed)
+    titles, users = seen.title_rows(events.title_ids), seen.user_rows(events.user_ids)
+    popular = np.argsort(-seen.title_viewers, kind="stable")
+    pages = []
+    for rows in _member_days(events, users, window):
+        user, now = int(users[rows[0]]), int(events.timestamps[rows[0]])
+        before = _watched_before(seen, user, titles, users, events.timestamps, now)
+        candidates = _candidates(factors, seen, user, before, popular, plan)
+        liked = titles[rows][events.watch_fractions[rows] >= LIKED_FRACTION]
+        hits = np.isin(candidates, liked)
+        if hits.any():
+            misses = rng.permutation(candidates[~hits])[: plan.negatives]
+            pages.append((rows[0], np.concatenate([candidates[hits], misses]), int(hits.sum())))
+    return _sample_pages(_tiles_of(events, seen, pages), most_rows, plan.seed)
+
+
+def ranking_examples(gateway: FeatureGateway, tiles: ShownTiles) -> RankingExamples:
+    """Return the ranker's matrix for the tiles, each row with the features of its own instant."""
+    member = members_as_of(gateway, tiles.user_ids, tiles.instants)
+    title = titles_as_of(gateway, tiles.title_ids, tiles.instants)
+    context = {
+        s.REQUEST_TIMESTAMP: tiles.instants.astype(np.float64),
+        s.DEVICE_TYPE: tiles.device_types,
+    }
+    return RankingExamples(ranking_features(member, title, context), tiles.labels, tiles.pages)
+
+
+def _numbered(names: NDArray[np.str_]) -> NDArray[np.int64]:
+    """Number runs of equal names in their order."""
+    changes = np.ones(len(names), dtype=np.int64)
+    changes[1:] = names[1:] != names[:-1]
+    return np.cumsum(changes) - 1
+
+
+def _sample_pages(tiles: ShownTiles, most_rows: int, seed: int) -> ShownTiles:
+    if len(tiles.labels) <= most_rows:
+        return tiles
+    pages = int(tiles.pages[-1]) + 1
+    kept = np.random.default_rng(seed).random(pages) < most_rows / len(tiles.labels)
+    return tiles.take(kept[tiles.pages])
+
+
+def _member_days(
+    events: WatchEvents, users: NDArray[np.int64], window: tuple[datetime, datetime]
+) -> Iterator[NDArray[np.int64]]:
+    """Yield the event rows of each known member's day in the window, earliest day first."""
+    start, end = (microseconds(edge) for edge in window)
+    rows = np.flatnonzero((events.timestamps >= start) & (events.timestamps < end) & (users >= 0))
+    day = events.timestamps[rows] // MICROSECONDS_PER_DAY
+    order = np.lexsort((rows, users[rows], day))
+    rows, day = rows[order], day[order]
+    edges = np.flatnonzero((np.diff(day) != 0) | (np.diff(users[rows]) != 0)) + 1
+    yield from (part for part in np.split(rows, edges) if len(part))
+
+
+def _watched_before(
+    seen: InteractionMatrix,
+    user: int,
+    titles: NDArray[np.int64],
+    users: NDArray[np.int64],
+    timestamps: NDArray[np.int64],
+    now: int,
+) -> NDArray[np.int64]:
+    until = np.searchsorted(timestamps, now)
+    since = np.searchsorted(timestamps, now - 400 * MICROSECONDS_PER_DAY)
+    recent = titles[since:until][users[since:until] == user]
+    return np.concatenate([seen.fractions[user].indices, recent])
+
+
+def _candidates(
+    factors: AlsFactors,
+    seen: InteractionMatrix,
+    user: int,
+    watched: NDArray[np.int64],
+    popular: NDArray[np.int64],
+    plan: CandidatePlan,
+) -> NDArray[np.int64]:
+    allowed = np.ones(len(seen.title_ids), dtype=bool)
+    allowed[watched[watched >= 0]] = False
+    proposed = [popular[allowed[popular]][: plan.popular]]
+    if factors.user_factors[user].any():
+        trained = allowed & (seen.title_viewers > 0)
+        scores = np.where(trained, factors.title_factors @ factors.user_factors[user], -np.inf)
+        most = min(plan.als, int(trained.sum()))
+        proposed.append(np.argpartition(-scores, most - 1)[:most] if most else scores[:0].astype(np.int64))
+    return np.unique(np.concatenate(proposed))
+
+
+def _tiles_of(
+    events: WatchEvents, seen: InteractionMatrix, pages: list[tuple[np.int64, NDArray[np.int64], int]]
+) -> ShownTiles:
+    sizes = np.array([len(titles) for _, titles, _ in pages], dtype=np.int64)
+    first = np.repeat(np.array([row for row, _, _ in pages], dtype=np.int64), sizes)
+    empty = [np.empty(0, dtype=np.int64)]
+    titles = np.concatenate([titles for _, titles, _ in pages] or empty)
+    labels = np.concatenate([np.arange(len(t)) < hits for _, t, hits in pages] or [np.empty(0, dtype=bool)])
+    return ShownTiles(
+        events.user_ids[first],
+        seen.title_ids[titles],
+        events.timestamps[first],
+        events.device_types[first],
+        np.repeat(np.arange(len(pages)), sizes),
+        labels.astype(np.float32),
+    )

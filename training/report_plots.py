@@ -1,0 +1,197 @@
+"""The plots of a report, as inline SVG that takes its colours from the page's style sheet.
+
+Figures are drawn by matplotlib's object API in placeholder colours; each placeholder then becomes a CSS
+variable, so that one drawing suits light and dark.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from training.calibration import CalibrationCurve
+from training.evaluation.protocol import ALL
+from training.evaluation.results import MetricRow
+from training.report_tables import metric_columns, metric_name, words
+
+WIDTH: Final = 9.4
+"""Inches of a plot over the whole text width."""
+IMPORTANCE_SHOWN: Final = 20
+ROOM_FOR_LABELS: Final = 1.25
+"""Length of a bar's axis in longest bars, so that the number at its end fits."""
+_INK, _MUTED, _GRID = "#0a0b01", "#0a0b02", "#0a0b03"
+_OURS, _BASELINE = "#0a0b04", "#0a0b05"
+_SERIES: Final = ("#0a0b04", "#0a0b06", "#0a0b07", "#0a0b08", "#0a0b09", "#0a0b0a")
+_VARIABLES: Final = {
+    _INK: "--ink", _MUTED: "--muted", _GRID: "--grid", _OURS: "--series-1", _BASELINE: "--baseline",
+    **{colour: f"--series-{number}" for number, colour in enumerate(_SERIES, start=1)},
+}  # fmt: skip
+_STYLE: Final[Any] = {
+    "svg.fonttype": "none", "svg.hashsalt": "marquee", "font.family": "sans-serif", "font.size": 10,
+    "text.color": _INK, "axes.labelcolor": _MUTED, "xtick.color": _MUTED, "ytick.color": _INK,
+    "axes.edgecolor": _GRID, "grid.color": _GRID, "axes.titlesize": 11, "axes.titleweight": "bold",
+    "axes.titlelocation": "left", "axes.titlecolor": _INK, "axes.spines.top": False,
+    "axes.spines.right": False, "legend.frameon": False,
+}  # fmt: skip
+
+
+def metric_bars(rows: Sequence[MetricRow], baselines: Sequence[str]) -> str:
+    """Draw one panel per metric (at its largest k) over all members, one bar per model."""
+    rows = [row for row in rows if row.segment == ALL]
+    largest = {metric: k for metric, k in metric_columns(rows)}  # noqa: C416  # later k replace earlier
+    if not largest:
+        return ""
+    columns = min(3, len(largest))
+    lines = -(-len(largest) // columns)
+    models = list(dict.fromkeys(row.model for row in rows))
+    with mpl.rc_context(_STYLE):
+        figure = Figure(
+            figsize=(WIDTH, lines * (0.7 + 0.3 * len(models))), layout=ConstrainedLayoutEngine(hspace=0.12)
+        )
+        panels = figure.subplots(lines, columns, squeeze=False, sharey=True).ravel()
+        for axes, (metric, k) in zip(panels, largest.items(), strict=False):
+            value = {row.model: row.value for row in rows if (row.metric, row.k) == (metric, k)}
+            _bars(axes, {model: value.get(model, 0.0) for model in models}, baselines)
+            axes.set_title(metric_name(metric, k))
+        for axes in panels[len(largest) :]:
+            axes.set_visible(False)
+        return _svg(figure)
+
+
+def segment_bars(rows: Sequence[MetricRow], baselines: Sequence[str]) -> str:
+    """Draw recall at its largest k, one panel per segment, one bar per model."""
+    cutoffs = [row.k for row in rows if row.metric == "recall" and row.k is not None]
+    segments = sorted({row.segment for row in rows}, key=lambda name: (name != ALL, name))
+    if not cutoffs or len(segments) < 2:
+        return ""
+    rows = [row for row in rows if (row.metric, row.k) == ("recall", max(cutoffs))]
+    models = list(dict.fromkeys(row.model for row in rows))
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(WIDTH, 0.8 + 0.3 * len(models)), layout="constrained")
+        panels = figure.subplots(1, len(segments), squeeze=False, sharey=True, sharex=True).ravel()
+        for axes, segment in zip(panels, segments, strict=True):
+            value = {row.model: row.value for row in rows if row.segment == segment}
+            _bars(axes, {model: value.get(model, 0.0) for model in models}, baselines)
+            axes.set_title(f"{words(segment)} members" if segment == ALL else words(segment))
+        panels[0].set_xlim(0, ROOM_FOR_LABELS * max(row.value for row in rows))
+        return _svg(figure)
+
+
+def truth_bars(truth: Mapping[str, float], baselines: Sequence[str]) -> str:
+    """Draw the mean true play probability of each policy."""
+    return _single(truth, ("oracle", *baselines), "mean true play probability")
+
+
+def importance_bars(importance: Mapping[str, float]) -> str:
+    """Draw the share of the gain of the most important features."""
+    top = sorted(importance.items(), key=lambda item: -item[1])[:IMPORTANCE_SHOWN]
+    return _single(dict(top), (), "share of the gain", percent=True, verbatim=True)
+
+
+def step_bars(seconds: Mapping[str, float]) -> str:
+    """Draw the wall time of each step, in the order they ran."""
+    return _single(seconds, (), "seconds")
+
+
+def calibration_plot(curve: CalibrationCurve) -> str:
+    """Draw observed against predicted; on the diagonal a prediction comes true as often as it says."""
+    with mpl.rc_context(_STYLE | {"ytick.color": _MUTED}):
+        figure = Figure(figsize=(WIDTH / 2, WIDTH / 2.2), layout="constrained")
+        axes = figure.subplots()
+        end = 1.05 * max(*curve.predicted, *curve.observed, 1e-9)
+        axes.plot((0, end), (0, end), color=_MUTED, linewidth=1, linestyle=(0, (4, 3)))
+        axes.plot(curve.predicted, curve.observed, color=_OURS, linewidth=2, marker="o", markersize=5)
+        axes.set(xlabel="predicted", ylabel="observed", xlim=(0, end), ylim=(0, end), aspect="equal")
+        axes.grid(linewidth=0.8)
+        axes.set_axisbelow(True)
+        return _svg(figure)
+
+
+def training_plot(curves: Mapping[str, Sequence[float]]) -> str:
+    """Draw each curve over its iterations; curves named ``metric, part`` share their metric's panel."""
+    panels: dict[str, list[str]] = {}
+    for name in curves:
+        panels.setdefault(name.split(", ")[0], []).append(name)
+    with mpl.rc_context(_STYLE | {"ytick.color": _MUTED}):
+        figure = Figure(figsize=(WIDTH / 2 * len(panels), WIDTH / 2.8), layout="constrained")
+        for axes, (title, names) in zip(
+            figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
+        ):
+            for colour, name in zip(_SERIES, names, strict=False):
+                values = curves[name]
+                label = name.removeprefix(f"{title}, ")
+                axes.plot(np.arange(1, len(values) + 1), values, color=colour, linewidth=1.8, label=label)
+            axes.set(title=title, xlabel="iteration")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.grid(axis="y", linewidth=0.8)
+            if len(names) > 1:
+                axes.legend()
+        return _svg(figure)
+
+
+def _single(
+    values: Mapping[str, float],
+    muted: Sequence[str],
+    label: str,
+    *,
+    percent: bool = False,
+    verbatim: bool = False,
+) -> str:
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(WIDTH, 0.7 + 0.27 * len(values)), layout="constrained")
+        axes = figure.subplots()
+        _bars(axes, values, muted, percent=percent, verbatim=verbatim)
+        axes.set_xlabel(label)
+        return _svg(figure)
+
+
+def _bars(
+    axes: Axes,
+    values: Mapping[str, float],
+    muted: Sequence[str],
+    *,
+    percent: bool = False,
+    verbatim: bool = False,
+) -> None:
+    places = np.arange(len(values))
+    colours = [_BASELINE if name in muted else _OURS for name in values]
+    bars = axes.barh(places, list(values.values()), color=colours, height=0.68)
+    shown = [f"{value:.1%}" if percent else f"{value:.3g}" for value in values.values()]
+    axes.bar_label(bars, shown, color=_MUTED, fontsize=9, padding=3)
+    axes.set_yticks(places, [name if verbatim else words(name) for name in values])
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(len(values) - 0.4, -0.6)
+    axes.set_xlim(0, ROOM_FOR_LABELS * max([*values.values(), 1e-9]))
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    if percent:
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share:.0%}"))
+    axes.grid(axis="x", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines["left"].set_visible(False)
+
+
+def _svg(figure: Figure) -> str:
+    figure.patch.set_alpha(0)
+    for axes in figure.axes:
+        axes.patch.set_alpha(0)
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    drawing = buffer.getvalue()
+    drawing = drawing[drawing.index("<svg") :]
+    for colour, variable in _VARIABLES.items():
+        drawing = drawing.replace(colour, f"var({variable})")
+    # Ids are unique within a drawing only; the page holds several. Fonts and width are the page's.
+    drawing = re.sub(r'<g id="[^"]*">', "<g>", drawing)
+    drawing = re.sub(r"font-family: [^;\"]*", "font-family: var(--font)", drawing)
+    return re.sub(
+        r'width="([^"]*)" height="[^"]*"', r'style="max-width: \1" aria-hidden="true"', drawing, count=1
+    )

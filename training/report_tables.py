@@ -1,0 +1,116 @@
+"""The tables of a report: models as rows, metrics as columns, the best of each column marked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from training.evaluation.protocol import ALL
+from training.evaluation.results import MetricRow
+
+METRIC_ORDER: Final = ("recall", "ndcg", "mrr", "coverage", "novelty", "diversity")
+"""Columns from left to right; metrics not named here follow by name."""
+EVERY_CUTOFF: Final = ("recall", "ndcg")
+"""Metrics shown at each k; the others stand in the table at their largest k only."""
+_NAMES: Final = {
+    "als": "ALS", "als_ranker": "ALS + ranker", "als+ranker": "ALS + ranker", "bpr": "BPR", "ease": "EASE",
+    "item_knn": "Item-kNN", "mrr": "MRR", "ndcg": "NDCG", "oracle": "Oracle", "two_tower": "Two-tower",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A value as shown, with its 95 % interval where it has one; ``best`` in its column."""
+
+    text: str
+    best: bool
+    interval: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """A model's values in the order of the table's columns; None where it was not measured."""
+
+    model: str
+    baseline: bool
+    cells: tuple[Cell | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelTable:
+    """One segment: ``columns`` are metric names as shown, ``users`` the members measured."""
+
+    segment: str
+    users: int
+    columns: tuple[str, ...]
+    rows: tuple[TableRow, ...]
+
+
+def words(name: str) -> str:
+    """Return a column, model or step name as people write it: ``item_knn`` becomes Item-kNN."""
+    return _NAMES.get(name, name.replace("_", " ").capitalize() if name.islower() else name)
+
+
+def metric_name(metric: str, k: int | None) -> str:
+    """Return ``NDCG@20`` for a metric of a list's first 20, ``MRR`` for one of the whole ranking."""
+    return words(metric) + (f"@{k}" if k is not None else "")
+
+
+def model_table(rows: Sequence[MetricRow], baselines: Sequence[str]) -> tuple[ModelTable, ...]:
+    """Return one table per segment, all members first; models in the order they came in."""
+    segments = sorted({row.segment for row in rows}, key=lambda name: (name != ALL, name))
+    return tuple(_segment_table([r for r in rows if r.segment == name], name, baselines) for name in segments)
+
+
+def truth_table(truth: Mapping[str, float]) -> tuple[tuple[str, str, str], ...]:
+    """Return (policy, mean play probability, share of the oracle's) with the oracle's share, if known."""
+    oracle = truth.get("oracle", 0.0)
+    return tuple(
+        (words(policy), f"{value:.4f}", f"{value / oracle:.0%}" if oracle else "")
+        for policy, value in truth.items()
+    )
+
+
+def metric_columns(rows: Sequence[MetricRow]) -> list[tuple[str, int | None]]:
+    """Return the distinct (metric, k) of ``rows`` from left to right."""
+    known = {name: place for place, name in enumerate(METRIC_ORDER)}
+    return sorted(
+        {(row.metric, row.k) for row in rows},
+        key=lambda column: (known.get(column[0], len(known)), column[0], column[1] or 0),
+    )
+
+
+def _segment_table(rows: Sequence[MetricRow], segment: str, baselines: Sequence[str]) -> ModelTable:
+    every = metric_columns(rows)
+    columns = [c for c, after in zip(every, [*every[1:], ("", None)], strict=True)
+               if c[0] in EVERY_CUTOFF or c[0] != after[0]]  # fmt: skip
+    of = {(row.model, row.metric, row.k): row for row in rows}
+    models = list(dict.fromkeys(row.model for row in rows))
+    best = {column: max(row.value for row in rows if (row.metric, row.k) == column) for column in columns}
+
+    def cell(model: str, column: tuple[str, int | None]) -> Cell | None:
+        row = of.get((model, *column))
+        if row is None:
+            return None
+        top = best[column]
+        bounds = (
+            ""
+            if row.low is None or row.high is None
+            else f"{_shown(row.low, top)} to {_shown(row.high, top)}"
+        )
+        # What reads the same is equally good: both are marked.
+        text = _shown(row.value, top)
+        return Cell(text, text == _shown(top, top), bounds)
+
+    return ModelTable(
+        segment=segment,
+        users=max(row.users for row in rows),
+        columns=tuple(metric_name(*column) for column in columns),
+        rows=tuple(TableRow(m, m in baselines, tuple(cell(m, c) for c in columns)) for m in models),
+    )
+
+
+def _shown(value: float, largest: float) -> str:
+    """Four decimals in a column of shares, two in one of bits or counts."""
+    return f"{value:.4f}" if largest <= 1 else f"{value:,.2f}"

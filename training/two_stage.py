@@ -1,0 +1,89 @@
+"""ALS and the ranker together, as the homepage uses them, behind the evaluation's scorer interface."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feature_repo import schema as s
+from feature_repo.transforms.encoding import Arrays
+from feature_repo.transforms.ranking import CONTEXT_INPUTS, MEMBER_INPUTS, TITLE_INPUTS, ranking_features
+from training.evaluation.scoring import Scorer
+from training.evaluation.top_k import top_k
+from training.interactions import InteractionMatrix
+from training.ranker import Ranker
+
+
+class TwoStageScorer:
+    """Scores by the ranker what the candidate generators propose; everything else scores -inf.
+
+    ``member``, ``titles`` and ``context`` are the ranker's inputs with a row per member, per title and
+    per member of ``matrix``. ``proposers`` are scorers with the number of unseen titles each proposes.
+    """
+
+    def __init__(
+        self,
+        ranker: Ranker,
+        matrix: InteractionMatrix,
+        *,
+        member: Arrays,
+        titles: Arrays,
+        context: Arrays,
+        proposers: list[tuple[Scorer, int]],
+        available: NDArray[np.bool_],
+    ) -> None:
+        self._ranker = ranker
+        self._matrix = matrix
+        self._member = {name: member[name] for name in MEMBER_INPUTS}
+        self._titles = {name: titles[name] for name in TITLE_INPUTS}
+        self._context = {name: context[name] for name in CONTEXT_INPUTS}
+        self._proposers = proposers
+        self._available = available
+
+    def scores(self, user_rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return float32 (len(user_rows), T): the ranker's scores of candidates, -inf elsewhere."""
+        proposals = [self._proposed(scorer, most, user_rows) for scorer, most in self._proposers]
+        scores = np.full((len(user_rows), len(self._matrix.title_ids)), -np.inf, dtype=np.float32)
+        for place, user in enumerate(user_rows):
+            candidates = np.unique(np.concatenate([part[place] for part in proposals]))
+            candidates = candidates[candidates >= 0]
+            scores[place, candidates] = self._ranker.score(self._features(int(user), candidates))
+        return scores
+
+    def _proposed(self, scorer: Scorer, most: int, user_rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        scores = scorer.scores(user_rows)
+        scores[:, ~self._available] = -np.inf
+        for place, user in enumerate(user_rows):
+            scores[place, self._matrix.fractions[user].indices] = -np.inf
+        return top_k(scores, most)
+
+    def _features(self, user: int, candidates: NDArray[np.int64]) -> NDArray[np.float32]:
+        row = slice(user, user + 1)
+        return ranking_features(
+            {name: values[row] for name, values in self._member.items()},
+            {name: values[candidates] for name, values in self._titles.items()},
+            {name: values[row] for name, values in self._context.items()},
+        )
+
+
+def first_contexts(
+    members: NDArray[np.str_],
+    user_ids: NDArray[np.str_],
+    instants: NDArray[np.int64],
+    device_types: NDArray[np.str_],
+    default: int,
+) -> Arrays:
+    """Return each member's context: the instant and device of their first event, by time.
+
+    The arrays hold events ordered by time. Members without one get the instant ``default`` (µs) and an
+    unknown device.
+    """
+    known, first = np.unique(user_ids, return_index=True)
+    place = np.searchsorted(known, members)
+    place[place == len(known)] = 0
+    found = known[place] == members if len(known) else np.zeros(len(members), dtype=bool)
+    rows = first[place] if len(known) else place
+    return {
+        s.REQUEST_TIMESTAMP: np.where(found, instants[rows], default).astype(np.float64),
+        s.DEVICE_TYPE: np.where(found, device_types[rows], ""),
+    }
