@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 8080
 DATA ?=
 VENV := .venv
@@ -12,7 +12,6 @@ INSTALLED := $(VENV)/.installed
 # Libraries must not start a thread per core inside each other's threads.
 export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
-export PYTHONWARNINGS ?= ignore::DeprecationWarning,ignore::RuntimeWarning
 
 $(INSTALLED): setup.cfg constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -43,7 +43,7 @@ class AlsConfig(BaseModel):
         default=None, gt=0, description="weight of the squared factors; None: relative_regularization decides"
     )
     relative_regularization: float = Field(
-        default=0.1, gt=0, lt=1, description="as a share of the weight that would leave nothing but zeros"
+        default=0.08, gt=0, lt=1, description="as a share of the weight that would leave nothing but zeros"
     )
     iterations: int = Field(default=15, ge=1, description="pairs of half-steps")
     minimum_fraction: float = Field(default=0.1, ge=0, le=1, description="below it, a weak negative")

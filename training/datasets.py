@@ -134,12 +134,11 @@ def titles_as_of(gateway: FeatureGateway, title_ids: NDArray[np.str_], instants:
 
 
 def _encoded(answer: pa.Table, tables: Sequence[s.Table]) -> Arrays:
-    columns = {name: answer.column(name) for name in answer.column_names}
+    asked = {s.USER_ID, s.TITLE_ID, s.EVENT_TIMESTAMP}
+    columns = {name: answer.column(name) for name in answer.column_names if name not in asked}
     arrays: Arrays = {}
     for table in tables:
         arrays |= encode(table, columns)
-    for key in (s.USER_ID, s.TITLE_ID):
-        arrays.pop(key, None)
     return arrays
 
 

@@ -77,6 +77,8 @@ class Ranker:
     @classmethod
     def from_bytes(cls, data: bytes, threads: int = 1) -> Ranker:
         """Read raw UBJSON; raises ``ValueError`` if it is none or was fitted on other columns."""
+        if not data.startswith(b"{"):  # XGBoost 3.2 ends the whole process on empty bytes
+            raise ValueError(f"ranker is no XGBoost model in UBJSON: {data[:8]!r}; train it again")
         booster = xgb.Booster()
         try:
             booster.load_model(bytearray(data))

@@ -16,7 +16,7 @@ from feature_repo.ingest.lake import Lake
 from feature_repo.ingest.rejects import RejectFile
 from feature_repo.ingest.seen_keys import SeenKeys, key_hashes
 from feature_repo.ingest.sources import DataFileError, SourceBatch
-from feature_repo.ingest.validation import Converter, accepted_rows, key_columns
+from feature_repo.ingest.validation import DUPLICATE, Converter, accepted_rows, key_columns
 from feature_repo.schema import RAW_TABLES, Table
 
 Progress = Callable[[str, int], None]
@@ -49,7 +49,7 @@ class ImportRun:
         self._rejects = rejects
         self._run = run
         self._append = append
-        self._progress = progress or (lambda table, rows: None)
+        self._progress = progress
 
     def __enter__(self) -> Self:
         self._stack = ExitStack()
@@ -60,9 +60,10 @@ class ImportRun:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None:
+            self._stack.__exit__(kind, error, trace)
+            return
         with self._stack:
-            if error is not None:
-                raise error
             written = {result.table for result in self.results}
             for table in RAW_TABLES if not self._append else ():
                 if table.name not in written:
@@ -86,8 +87,8 @@ class ImportRun:
         )
         stage = self._transaction.append if self._append else self._transaction.replace
         kept = stage(table, _observed(accepted, observe))
-        if not kept and rejects.counts:
-            rule, count = rejects.counts.most_common(1)[0]
+        rule, count = next(iter(rejects.counts.most_common(1)), ("", 0))
+        if not kept and count and not (self._append and rule.endswith(DUPLICATE)):
             problem = f"none of its {rejects.counts.total()} rows can be used; {count}: {rule}"
             raise DataFileError(paths[-1], problem, "Correct the file, or name another one")
         result = TableImport(
@@ -114,7 +115,8 @@ class ImportRun:
         for batch in batches:
             paths[:] = [batch.path]
             yield batch
-            self._progress(table.name, batch.rows.num_rows + len(batch.malformed))
+            if self._progress is not None:
+                self._progress(table.name, batch.rows.num_rows + len(batch.malformed))
 
 
 def _observed(

@@ -2,8 +2,8 @@
 
 Two layouts, told apart by the files in the folder: CSV (ml-latest*, ml-25m, ml-32m) and ``::``-separated
 (ml-1m, ml-10m). Harper and Konstan, "The MovieLens Datasets: History and Context", ACM TiiS 5(4), 2015.
-MovieLens knows no device, country or language: they stay null. ``users.dat`` (age, occupation, zip code)
-has nothing that Marquee uses.
+MovieLens knows no device, country or language: they stay null. Of ``users.dat`` (age, occupation, zip
+code) Marquee uses the ids alone.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from feature_repo.ingest.conversion import cast_or_null, parse_instants
 from feature_repo.ingest.faults import RowFaults
 from feature_repo.ingest.import_run import ImportRun, Progress, TableImport
+from feature_repo.ingest.kaggle_titles import KAGGLE_FILE, read_kaggle
 from feature_repo.ingest.lake import Lake
 from feature_repo.ingest.movielens_titles import TitleConverter, read_dat_movies
 from feature_repo.ingest.sources import DataFileError, SourceBatch, header, read_csv
-from feature_repo.ingest.title_details import default_details_file, read_details
+from feature_repo.ingest.title_details import TitleDetails, default_details_file, read_movielens_titles
 from feature_repo.schema import (
     COMPLETION_FRACTION,
     EVENT_TIMESTAMP,
@@ -53,6 +55,7 @@ class Layout:
     ratings: Path
     movies: Path
     links: Path | None
+    users: Path | None
 
     @classmethod
     def find(cls, directory: Path) -> Layout:
@@ -60,8 +63,8 @@ class Layout:
         for suffix in (".csv", ".dat"):
             ratings, movies = (directory / f"{name}{suffix}" for name in ("ratings", "movies"))
             if ratings.is_file() and movies.is_file():
-                links = directory / "links.csv"
-                return cls(ratings, movies, links if links.is_file() else None)
+                optional = (directory / name for name in ("links.csv", "users.dat"))
+                return cls(ratings, movies, *(path if path.is_file() else None for path in optional))
         raise DataFileError(
             directory,
             "no MovieLens folder: neither ratings.csv with movies.csv nor ratings.dat with movies.dat",
@@ -76,7 +79,6 @@ def import_movielens(
     run: str,
     *,
     titles: Path | None = None,
-    append: bool = False,
     progress: Progress | None = None,
 ) -> list[TableImport]:
     """Import a MovieLens folder as events, titles and members.
@@ -84,11 +86,11 @@ def import_movielens(
     ``titles`` adds cast, synopsis and more: ``movielens-titles.parquet``, or Kaggle's
     ``movies_metadata.csv`` beside ``credits.csv``; by default the former, where it stands beside the folder.
     A title is available, and its metadata known, from its first rating on (never rated: from the first
-    rating of all), so that no point-in-time join sees it earlier; a member exists from their first rating.
+    rating of all), so that no point-in-time join sees it earlier. The same holds for members.
     """
     layout = Layout.find(directory)
     titles = titles or default_details_file(directory)
-    with ImportRun(lake, rejects, run, append, progress) as importing:
+    with ImportRun(lake, rejects, run, progress=progress) as importing:
         first_of_title, first_of_user = FirstSeen(TITLE_ID), FirstSeen(USER_ID)
 
         def observe(rows: pa.RecordBatch) -> None:
@@ -98,9 +100,9 @@ def import_movielens(
         importing.write(EVENTS, _ratings(layout.ratings), convert_ratings, observe)
         if not first_of_title.instants:
             raise DataFileError(layout.ratings, "there is no rating in it", "Unpack the data set anew")
-        details = read_details(titles, layout.links, importing.reject_file) if titles else {}
+        details = _read_details(titles, layout, importing)
         importing.write(TITLES, _movies(layout.movies), TitleConverter(details, first_of_title.instants))
-        importing.write(MEMBERS, _members(layout.ratings, first_of_user.instants))
+        importing.write(MEMBERS, _members(layout, first_of_user.instants))
     return importing.results
 
 
@@ -138,6 +140,14 @@ def convert_ratings(batch: SourceBatch, table: Table, faults: RowFaults) -> pa.R
     return pa.RecordBatch.from_arrays(arrays, names=table.arrow_schema.names)
 
 
+def _read_details(titles: Path | None, layout: Layout, importing: ImportRun) -> dict[str, TitleDetails]:
+    if titles is None:
+        return {}
+    if titles.name == KAGGLE_FILE:
+        return read_kaggle(titles, layout.links, importing.reject_file)
+    return read_movielens_titles(titles)
+
+
 def _ratings(path: Path) -> Iterator[SourceBatch]:
     if path.suffix == ".csv":
         _require(path, _RATING_COLUMNS)
@@ -160,13 +170,17 @@ def _require(path: Path, columns: tuple[str, ...]) -> None:
             raise DataFileError(path, "the column is missing", "Unpack the data set anew", column)
 
 
-def _members(path: Path, first_of_user: dict[str, int]) -> Iterator[SourceBatch]:
+def _members(layout: Layout, first_of_user: dict[str, int]) -> Iterator[SourceBatch]:
+    if layout.users is not None:
+        start = min(first_of_user.values())
+        lines = layout.users.read_text("latin-1").splitlines()
+        first_of_user = dict.fromkeys((line.split("::")[0] for line in lines), start) | first_of_user
     instants = pa.array(first_of_user.values(), pa.timestamp("us", tz="UTC"))
     rows = pa.RecordBatch.from_arrays(
         [pa.array(first_of_user, pa.string()), instants], names=[USER_ID, EVENT_TIMESTAMP]
     )
-    yield SourceBatch(path, rows, np.arange(1, rows.num_rows + 1))
+    yield SourceBatch(layout.users or layout.ratings, rows, np.arange(1, rows.num_rows + 1))
 
 
-def _mask(values: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _mask(values: pa.Array) -> NDArray[np.bool_]:
     return np.array(values.to_numpy(zero_copy_only=False), bool)

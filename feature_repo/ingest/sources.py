@@ -135,7 +135,7 @@ def read_csv(
                 use_threads=False, block_size=BLOCK_BYTES, column_names=names, skip_rows=int(has_header)
             ),
             pacsv.ParseOptions(
-                delimiter,
+                delimiter=delimiter,
                 quote_char='"' if quoted else False,
                 newlines_in_values=quoted,
                 invalid_row_handler=keep_aside,

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from feature_repo.ingest.rejects import RejectFile
 from feature_repo.ingest.sources import DataFileError, header, read_parquet
 
 DEFAULT_DETAILS_FILE = "movielens-titles.parquet"
-KAGGLE_FILE = "movies_metadata.csv"
 
 MATURITY_OF_CERTIFICATE = {
     "G": 0, "TV-Y": 0, "TV-G": 0,
@@ -54,17 +52,6 @@ def default_details_file(directory: Path) -> Path | None:
     """Return ``movielens-titles.parquet`` beside a MovieLens folder, if it is there."""
     path = directory.resolve().parent / DEFAULT_DETAILS_FILE
     return path if path.is_file() else None
-
-
-def read_details(
-    path: Path, links: Path | None, reject_file: Callable[[str], RejectFile]
-) -> dict[str, TitleDetails]:
-    """Return details by MovieLens id from either kind of titles file, told apart by its name."""
-    if path.name == KAGGLE_FILE:
-        from feature_repo.ingest.kaggle_titles import read_kaggle  # noqa: PLC0415
-
-        return read_kaggle(path, links, reject_file)
-    return read_movielens_titles(path)
 
 
 def read_movielens_titles(path: Path) -> dict[str, TitleDetails]:

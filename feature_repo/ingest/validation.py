@@ -19,6 +19,8 @@ from feature_repo.schema import EVENT_TIMESTAMP, MEMBERS, TITLES, Column, Table
 FIRST_INSTANT = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_INSTANT = datetime(2100, 1, 1, tzinfo=UTC)
 
+DUPLICATE = "is a duplicate"
+
 Converter = Callable[[SourceBatch, Table, RowFaults], pa.RecordBatch]
 """Turns a raw batch into rows of the table's types, with faults for what it could not convert."""
 
@@ -67,7 +69,7 @@ def check_unique(rows: pa.RecordBatch, table: Table, seen: SeenKeys, faults: Row
     hashes = key_hashes([rows.column(name).take(pa.array(good)) for name in key_columns(table)])
     repeated = np.zeros(rows.num_rows, bool)
     repeated[good] = ~seen.add(hashes)
-    faults.add(table.keys[0], repeated, "is a duplicate", rows.column(table.keys[0]))
+    faults.add(table.keys[0], repeated, DUPLICATE, rows.column(table.keys[0]))
 
 
 def _broken_rules(values: pa.Array, column: Column) -> Iterator[tuple[NDArray[np.bool_], str]]:

@@ -22,23 +22,14 @@ _DEFAULT_END = "2026-11-01T00:00:00Z"
 """Fixed, so that the same command makes the same service on any day."""
 
 
-class _Instant(click.ParamType):
-    """An RFC 3339 instant with its time zone."""
-
-    name = "instant"
-
-    def convert(
-        self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        if isinstance(value, datetime):
-            return value
-        try:
-            instant = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is not an instant such as {_DEFAULT_END}", param, ctx)
-        if instant.tzinfo is None:
-            self.fail(f"{value!r} has no time zone: append Z for UTC", param, ctx)
-        return instant.astimezone(UTC)
+def _as_instant(_context: click.Context, _option: click.Parameter, value: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is not an instant such as {_DEFAULT_END}") from error
+    if instant.tzinfo is None:
+        raise click.BadParameter(f"{value!r} has no time zone: append Z for UTC")
+    return instant.astimezone(UTC)
 
 
 @click.command("simulate")
@@ -46,7 +37,13 @@ class _Instant(click.ParamType):
 @click.option("--titles", default=_DEFAULTS.titles, show_default=True, help="Size of the catalogue.")
 @click.option("--days", default=_DEFAULTS.days, show_default=True, help="Length of the window.")
 @click.option("--seed", default=1, show_default=True, help="Same seed, same service.")
-@click.option("--end", default=_DEFAULT_END, show_default=True, type=_Instant(), help="End of the window.")
+@click.option(
+    "--end",
+    default=_DEFAULT_END,
+    show_default=True,
+    callback=_as_instant,
+    help="End of the window, RFC 3339.",
+)
 def simulate_command(members: int, titles: int, days: int, seed: int, end: datetime) -> None:
     r"""Create the simulated service: replace the lake's raw tables and the hidden truth.
 

@@ -104,7 +104,7 @@ class _Block:
         rows = np.arange(*bounds)
         number = self.sessions.number[rows]
         rows = rows[np.argsort(number, kind="stable")]
-        for batch in np.split(rows, np.cumsum(np.bincount(number))[:-1]) if len(rows) else ():
+        for batch in np.split(rows, np.cumsum(np.bincount(number))[:-1]):
             self._show_pages(batch)
 
     def _show_pages(self, batch: NDArray[np.int64]) -> None:
@@ -128,7 +128,7 @@ class _Block:
         )
         self._mark_played(batch[row], page[row, slot], played[row, slot])
         wanted = slice(config.page_tiles, None)
-        self._search(batch, draws.titles[:, wanted], probability[:, wanted], played.any(axis=1))
+        self._search(batch, draws.titles[:, wanted], probability[:, wanted], np.asarray(played.any(axis=1)))
 
     def _weights_of(self, batch: NDArray[np.int64]) -> NDArray[np.float32]:
         weights = self.weights[self.sessions.users[batch] - self.first]

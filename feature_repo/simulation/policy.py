@@ -92,7 +92,7 @@ def _draw_with_replacement(
     for place, row in enumerate(rows):
         line = cumulated[row]
         draws[place] = np.searchsorted(line, uniform[place] * line[-1], side="right")
-    return np.minimum(draws, cumulated.shape[1] - 1)
+    return np.asarray(np.minimum(draws, cumulated.shape[1] - 1), dtype=np.int64)
 
 
 def _keep_first(

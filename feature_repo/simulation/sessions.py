@@ -56,7 +56,7 @@ def draw_sessions(members: Members, start_us: int, end_us: int, rng: np.random.G
 
 def _draw_devices(shares: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
     draw = rng.random((len(shares), 1))
-    return (shares.cumsum(axis=1)[:, :-1] < draw).sum(axis=1)
+    return np.asarray((shares.cumsum(axis=1)[:, :-1] < draw).sum(axis=1), dtype=np.int64)
 
 
 def _draw_local_hours(devices: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:

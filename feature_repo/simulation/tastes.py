@@ -87,7 +87,7 @@ def _draw_genre_tastes(
     tastes = rng.normal(0.0, config.genre_strength, (config.members, len(s.GENRES)))
     young = np.flatnonzero(members.maturity_limits < NO_LIMIT)
     liked = [s.GENRES.index(genre) for genre in YOUNG_GENRES]
-    tastes[np.ix_(young, liked)] += config.genre_strength
+    tastes[young[:, None], liked] += config.genre_strength
     return tastes.astype(np.float32)
 
 

@@ -27,14 +27,14 @@ CATALOGUE_LANGUAGE_SHARES: Final = (0.46, 0.11, 0.07, 0.07, 0.07, 0.08, 0.07, 0.
 GENRE_WORDS: Final = {
     "Action": "explosion agent rescue chase mercenary convoy heist bodyguard commando pursuit sniper raid",
     "Adventure": "expedition map jungle treasure voyage island compass caravan summit relic ruins river",
-    "Animation": "sketchbook toymaker critter balloon lantern paintbrush talking squirrel clockwork cloud puppet",
+    "Animation": "sketchbook toymaker critter balloon lantern paintbrush talking squirrel clockwork puppet",
     "Anime": "mecha shrine sensei academy spirit blade tournament kitsune pilot ronin summoning cherry",
     "Biography": "memoir inventor portrait legacy letters pioneer laureate childhood struggle fame archive",
     "Children": "kindergarten teddy rhyme alphabet bedtime puppy playground crayons sandbox lullaby pond",
-    "Comedy": "mishap prank roommate awkward wedding misunderstanding bumbling hilarious neighbour disguise party",
+    "Comedy": "mishap prank roommate awkward wedding misunderstanding bumbling hilarious neighbour party",
     "Crime": "detective cartel informant precinct robbery ledger smuggler witness alibi syndicate verdict",
-    "Documentary": "interviews footage investigation testimony evidence whistleblower archive journalists exposes",
-    "Drama": "grief estranged confession marriage inheritance hospital silence forgiveness daughter funeral regret",
+    "Documentary": "interviews footage investigation testimony evidence whistleblower archive exposes",
+    "Drama": "grief estranged confession marriage inheritance hospital silence forgiveness daughter regret",
     "Family": "grandparents reunion holiday siblings kitchen homecoming tradition picnic cousins farmhouse",
     "Fantasy": "dragon sorcerer prophecy kingdom amulet elf throne enchanted oracle spellbound griffin",
     "Film-Noir": "femme shadow cigarette alley detective blackmail rain trenchcoat nightclub doublecross",
@@ -52,7 +52,7 @@ GENRE_WORDS: Final = {
     "Stand-Up": "comedian microphone punchline heckler audience set onstage deadpan jokes special",
     "Talk Show": "host guests monologue couch celebrity desk band interview panel tonight",
     "Teen": "prom highschool crush homework locker graduation clique diary skateboard summer",
-    "Thriller": "hostage conspiracy deadline stalker kidnapped paranoia assassin blackout surveillance ransom",
+    "Thriller": "hostage conspiracy deadline stalker kidnapped paranoia assassin blackout ransom",
     "War": "trench platoon battalion frontline soldier bombing resistance armistice medic barracks",
     "Western": "sheriff saloon outlaw ranch frontier stagecoach duel cattle prairie bounty",
 }  # fmt: skip
@@ -80,34 +80,31 @@ SCENE_WORDS: Final = (
     "circus trapeze sawdust", "greenhouse orchid mist", "chess clock gambit", "volcano ash ember",
     "carousel amber dusk", "printing ink pamphlet", "aquarium coral glass", "observatory comet lens",
     "bicycle canal bridge", "hotel corridor bellhop", "beekeeper honey meadow", "tattoo harbour anchor",
-    "typewriter exile passport", "marble sculptor chisel", "vineyard cellar barrel", "airfield propeller hangar",
+    "typewriter exile passport", "marble sculptor chisel", "vineyard cellar barrel",
+    "airfield propeller hangar",
 )  # fmt: skip
 """Circles of film people and the images they return to: a taste that genres do not show."""
 
-ADJECTIVES: Final = tuple(
-    (
-        "Silent Crimson Hidden Golden Broken Last Distant Wild Paper Hollow Electric Velvet Northern "
-        "Burning Secret Endless Little Midnight Glass Restless Lonely Bitter Gentle Iron Scarlet "
-        "Forgotten Blue Wandering Sleepless Perfect"
-    ).split()
+_ADJECTIVES: Final = (
+    "Silent Crimson Hidden Golden Broken Last Distant Wild Paper Hollow Electric Velvet Northern "
+    "Burning Secret Endless Little Midnight Glass Restless Lonely Bitter Gentle Iron Scarlet "
+    "Forgotten Blue Wandering Sleepless Perfect"
 )
-PART_NAMES: Final = tuple(
-    (
-        "Embers Return Origins Aftermath Reckoning Daybreak Legacy Homecoming Revival Crossroads "
-        "Horizon Eclipse"
-    ).split()
+_PART_NAMES: Final = (
+    "Embers Return Origins Aftermath Reckoning Daybreak Legacy Homecoming Revival Crossroads Horizon Eclipse"
 )
-FIRST_NAMES: Final = tuple(
-    (
-        "Ada Amir Ana Arjun Bea Bruno Carla Chloe Dae Diego Elif Emma Femi Freya Gael Hana Hugo Ines "
-        "Ivan Jun Kai Lena Luca Mara Mei Milo Nadia Noah Omar Pia Priya Rafa Rosa Sami Sora Tara Theo "
-        "Uma Yuki Zoe"
-    ).split()
+_FIRST_NAMES: Final = (
+    "Ada Amir Ana Arjun Bea Bruno Carla Chloe Dae Diego Elif Emma Femi Freya Gael Hana Hugo Ines "
+    "Ivan Jun Kai Lena Luca Mara Mei Milo Nadia Noah Omar Pia Priya Rafa Rosa Sami Sora Tara Theo "
+    "Uma Yuki Zoe"
 )
-LAST_NAMES: Final = tuple(
-    (
-        "Abara Almeida Bauer Bennett Castro Choi Costa Das Dubois Ekman Fischer Garcia Haas Ito Jansen "
-        "Kapoor Kato Kim Lambert Lopez Mbeki Meyer Moreau Nakamura Novak Okafor Park Patel Quinn Reyes "
-        "Rossi Sato Silva Singh Sousa Tanaka Torres Vogel Weber Yoon"
-    ).split()
+_LAST_NAMES: Final = (
+    "Abara Almeida Bauer Bennett Castro Choi Costa Das Dubois Ekman Fischer Garcia Haas Ito Jansen "
+    "Kapoor Kato Kim Lambert Lopez Mbeki Meyer Moreau Nakamura Novak Okafor Park Patel Quinn Reyes "
+    "Rossi Sato Silva Singh Sousa Tanaka Torres Vogel Weber Yoon"
 )
+
+ADJECTIVES: Final = tuple(_ADJECTIVES.split())
+PART_NAMES: Final = tuple(_PART_NAMES.split())
+FIRST_NAMES: Final = tuple(_FIRST_NAMES.split())
+LAST_NAMES: Final = tuple(_LAST_NAMES.split())

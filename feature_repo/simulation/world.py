@@ -101,11 +101,12 @@ class World:
     ) -> Floats:
         """Do what :meth:`play_probability` does, for row numbers and device codes."""
         shape = np.broadcast_shapes(users.shape, titles.shape, timestamps_us.shape, devices.shape)
-        sides = [np.broadcast_to(side, shape).ravel() for side in (users, titles, timestamps_us, devices)]
-        probability = np.empty(sides[0].size)
-        for first in range(0, probability.size, _CHUNK):
+        user, title, device = (np.broadcast_to(side, shape).ravel() for side in (users, titles, devices))
+        when = np.broadcast_to(timestamps_us, shape).ravel()
+        probability = np.empty(when.size)
+        for first in range(0, when.size, _CHUNK):
             chunk = slice(first, first + _CHUNK)
-            probability[chunk] = self._play_chunk(*(side[chunk] for side in sides))
+            probability[chunk] = self._play_chunk(user[chunk], title[chunk], when[chunk], device[chunk])
         return probability.reshape(shape)
 
     def _play_chunk(self, users: Codes, titles: Codes, timestamps_us: Floats, devices: Codes) -> Floats:
@@ -127,7 +128,7 @@ class World:
         logits = np.einsum("ij,ij->i", taste, self.title_genres[titles])
         logits += np.einsum("ij,ij->i", self.user_residuals[users], self.title_residuals[titles])
         logits += self.context_types[devices, daypart, self.title_types[titles]] * habit
-        return logits.astype(np.float64)
+        return np.asarray(logits, dtype=np.float64)
 
     def may_be_shown(self, users: Codes, titles: Codes) -> NDArray[np.bool_]:
         """Return whether country and maturity allow a title to a member; row numbers broadcast."""
@@ -136,7 +137,8 @@ class World:
 
     def _dayparts(self, users: Codes, timestamps_us: Floats) -> Codes:
         local_us = timestamps_us + _OFFSETS_US[self.user_countries[users]]
-        return (np.mod(local_us, MICROSECONDS_PER_DAY) // (6 * MICROSECONDS_PER_HOUR)).astype(np.int64)
+        hours = np.mod(local_us, MICROSECONDS_PER_DAY) / MICROSECONDS_PER_HOUR
+        return np.asarray(hours // 6, dtype=np.int64)
 
     def save(self, directory: Path) -> None:
         """Write ``world.npz`` and ``world.json`` into ``directory``, each replaced in one step."""

@@ -43,10 +43,29 @@ def encode_column(column: Column, values: Sequence[Any] | pa.Array | pa.ChunkedA
         if column.length is not None:
             return _encode_vectors(column, values)
         return _encode_lists(values)
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        return _encode_arrow_scalars(column, values)
     if pa.types.is_string(column.type):
-        return np.array(["" if v is None else v for v in _as_list(values)], dtype=np.str_)
-    dtype = np.float32 if pa.types.is_float32(column.type) else np.float64
-    return np.array([np.nan if v is None else v for v in _as_list(values)], dtype=dtype)
+        return np.array(["" if v is None else v for v in values], dtype=np.str_)
+    return np.array([np.nan if v is None else v for v in values], dtype=_number_type(column))
+
+
+def _number_type(column: Column) -> type[np.float32] | type[np.float64]:
+    return np.float32 if pa.types.is_float32(column.type) else np.float64
+
+
+def _encode_arrow_scalars(column: Column, values: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
+    if pa.types.is_string(column.type):
+        return np.asarray(_to_numpy(values.fill_null("")), dtype=np.str_)
+    # Arrow's nulls become NaN on the way to numpy; integers are cast first, as NaN has no integer.
+    arrow_type = pa.float32() if _number_type(column) is np.float32 else pa.float64()
+    return np.asarray(_to_numpy(values.cast(arrow_type)), dtype=_number_type(column))
+
+
+def _to_numpy(values: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
+    chunk = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    array: NDArray[Any] = chunk.to_numpy(zero_copy_only=False)
+    return array
 
 
 def _as_list(values: Sequence[Any] | pa.Array | pa.ChunkedArray) -> Sequence[Any]:

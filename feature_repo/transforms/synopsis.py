@@ -13,9 +13,9 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize
+from sklearn.utils.extmath import randomized_svd
 
 from feature_repo import schema as s
 
@@ -39,7 +39,7 @@ def synopsis_embeddings(synopses: Sequence[str | None], seed: int) -> NDArray[np
         return embeddings
     weights = vectorizer.fit_transform(texts)
     rank = min(s.SYNOPSIS_DIMENSIONS, *weights.shape)
-    svd = TruncatedSVD(rank, n_iter=POWER_ITERATIONS, random_state=seed).fit(weights)
+    _, _, axes = randomized_svd(weights, rank, n_iter=POWER_ITERATIONS, random_state=seed)
     # Projecting (rather than taking the left factors) leaves texts without known words exactly 0.
-    embeddings[:, :rank] = normalize(svd.transform(weights))
+    embeddings[:, :rank] = normalize(weights @ axes.T)
     return embeddings

@@ -40,15 +40,14 @@ def solve_densely(
 ) -> NDArray[np.float64]:
     """Hu, Koren, Volinsky 2008, eq. 4, written out: (Yᵀ C Y + λ I)⁻¹ Yᵀ C p."""
     y = factors.astype(np.float64)
-    confidence: NDArray[np.float64] = np.eye(len(y))
+    confidence = np.eye(len(y))
     preference = np.zeros(len(y))
     for row, fraction in observed.items():
         confidence[row, row] = 1 + config.alpha * fraction
         preference[row] = 1.0 if fraction >= config.minimum_fraction else 0.0
     assert config.regularization is not None
     left = y.T @ confidence @ y + config.regularization * np.eye(y.shape[1])
-    solved: NDArray[np.float64] = np.linalg.solve(left, y.T @ confidence @ preference)
-    return solved
+    return np.asarray(np.linalg.solve(left, y.T @ confidence @ preference), dtype=np.float64)
 
 
 def test_confidences_are_negated_below_the_minimum_fraction() -> None:

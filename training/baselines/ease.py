@@ -21,7 +21,7 @@ class EaseScorer:
     def __init__(
         self,
         matrix: InteractionMatrix,
-        regularization: float = 200.0,
+        regularization: float = 500.0,
         minimum_viewers: int = 5,
         maximum_titles: int = 6_000,
         minimum_fraction: float = 0.1,

@@ -24,7 +24,7 @@ class ItemKnnScorer:
         self,
         matrix: InteractionMatrix,
         neighbours: int = 100,
-        shrinkage: float = 20.0,
+        shrinkage: float = 100.0,
         minimum_fraction: float = 0.1,
     ) -> None:
         self._watched = matrix.positives(minimum_fraction)

@@ -115,7 +115,9 @@ def test_unknown_device_is_nan_and_a_different_one_is_not_preferred():
     unknown = named(r.ranking_features(one_member(), two_titles(), context(""))[0])
     assert np.isnan(unknown["device_code"])
     assert np.isnan(unknown["device_is_preferred"])
-    assert named(r.ranking_features(one_member(), two_titles(), context("web"))[0])["device_is_preferred"] == 0
+    assert (
+        named(r.ranking_features(one_member(), two_titles(), context("web"))[0])["device_is_preferred"] == 0
+    )
 
 
 def test_midnight_of_thursday_is_hour_0_of_weekday_3():
@@ -178,7 +180,9 @@ def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
     return bool((nan == np.isnan(b)).all()) and a[~nan].tobytes() == b[~nan].tobytes()
 
 
-@pytest.mark.parametrize("rows", [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 127, 255, 257, 500, 511, 700])
+@pytest.mark.parametrize(
+    "rows", [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 127, 255, 257, 500, 511, 700]
+)
 def test_broadcast_repeated_and_single_rows_give_the_same_bits(rows: int):
     rng = np.random.default_rng(rows)
     for _ in range(5):

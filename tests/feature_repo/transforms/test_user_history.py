@@ -24,7 +24,9 @@ def histories(events: pa.Table) -> list[tuple[str, datetime, list[str]]]:
 def naive_histories(rows: list[dict[str, Any]]) -> list[tuple[str, datetime, list[str]]]:
     expected = []
     for user in sorted({row[s.USER_ID] for row in rows}):
-        own = sorted((r for r in rows if r[s.USER_ID] == user), key=lambda r: (r[s.EVENT_TIMESTAMP], r[s.EVENT_ID]))
+        own = sorted(
+            (r for r in rows if r[s.USER_ID] == user), key=lambda r: (r[s.EVENT_TIMESTAMP], r[s.EVENT_ID])
+        )
         final = own[-1][s.EVENT_TIMESTAMP].replace(minute=0) + timedelta(hours=1)
         for day in sorted({row[s.EVENT_TIMESTAMP].date() for row in own}):
             end = min(final, datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1))

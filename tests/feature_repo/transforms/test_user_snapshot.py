@@ -95,7 +95,10 @@ def assert_same(row: dict[str, Any], expected: dict[str, Any]) -> None:
 def assert_equal_to_replay(events: pa.Table, titles: pa.Table) -> None:
     kept = {e[s.EVENT_ID]: e for e in events.to_pylist()}.values()
     watched = [e for e in kept if e[s.EVENT_TYPE] in s.WATCH_EVENT_TYPES]
-    ends = {(e[s.USER_ID], e[s.EVENT_TIMESTAMP].replace(minute=0, second=0, microsecond=0) + HOUR) for e in watched}
+    ends = {
+        (e[s.USER_ID], e[s.EVENT_TIMESTAMP].replace(minute=0, second=0, microsecond=0) + HOUR)
+        for e in watched
+    }
     rows = snapshots(events, titles)
     assert [(row[s.USER_ID], row[s.EVENT_TIMESTAMP]) for row in rows] == sorted(ends)
     for row in rows:

@@ -59,7 +59,12 @@ def test_report_of_a_title_never_played_starts_a_viewing_too():
 
 
 def test_reports_of_one_viewing_add_up_to_the_furthest_fraction():
-    viewing = (event(7, 0, play=True), event(7, 0, fraction=0.3), event(7, 0, fraction=0.2), event(7, 0, fraction=0.9))
+    viewing = (
+        event(7, 0, play=True),
+        event(7, 0, fraction=0.3),
+        event(7, 0, fraction=0.2),
+        event(7, 0, fraction=0.9),
+    )
     state = after(*viewing)
     assert recent(state) == [(7, 0.9)]
     assert state.watch_count[0] == 1
@@ -79,7 +84,9 @@ def test_unknown_fraction_gains_nothing_and_loses_nothing():
 
 
 def test_any_report_moves_its_title_to_the_front():
-    state = after(event(1, 0, fraction=0.1), event(2, 1, fraction=0.2), event(3, 2, fraction=0.3), event(2, 3))
+    state = after(
+        event(1, 0, fraction=0.1), event(2, 1, fraction=0.2), event(3, 2, fraction=0.3), event(2, 3)
+    )
     assert recent(state) == [(2, 0.2), (3, 0.3), (1, 0.1)]
 
 

@@ -55,7 +55,7 @@ def test_a_truncated_file_is_told_by_its_size(publish: Any) -> None:
 def test_a_surplus_file_is_refused(publish: Any) -> None:
     bundle = publish()
     (bundle / "als" / "notes.txt").write_text("hello")
-    with pytest.raises(BundleError, match="als/notes.txt: found a surplus file"):
+    with pytest.raises(BundleError, match=r"als/notes\.txt: found a surplus file"):
         load_bundle(bundle)
 
 

@@ -1,0 +1,95 @@
+"""The feature store from the command line."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import click
+from rich.console import Console
+
+from feature_repo.backfill_cli import build_features
+from feature_repo.ingest.cli import ingest
+from feature_repo.materialization import MaterializationError
+from feature_repo.redis_server import RedisUnavailableError, announced_url, running_redis
+from feature_repo.settings import Settings
+from feature_repo.simulation.cli import simulate_command
+from feature_repo.store import FeatureGateway
+
+_EPOCH = "1970-01-01T00:00:00+00:00"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    r"""Data in, features out.
+
+    \b
+    A service from nothing, step by step:
+        python -m feature_repo simulate            # or: ingest movielens DIR
+        python -m feature_repo build-features
+        python -m feature_repo apply
+        python -m feature_repo materialize
+
+    State lies under MARQUEE_HOME (default: var/). Feast's own commands work in the folder feature_repo/.
+    """
+
+
+main.add_command(simulate_command)
+main.add_command(ingest)
+main.add_command(build_features)
+
+
+@contextmanager
+def open_gateway(settings: Settings) -> Iterator[FeatureGateway]:
+    """Yield the gateway with a Redis behind it; turns its refusals into messages for people."""
+    try:
+        with running_redis(settings) as url:
+            yield FeatureGateway.open(settings, url)
+    except (RedisUnavailableError, MaterializationError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.command()
+def apply() -> None:
+    """Register the feature definitions, as `feast apply` does."""
+    settings = Settings.from_environment()
+    with open_gateway(settings) as gateway:
+        click.echo(f"applied {gateway.apply()} definitions to {settings.registry}")
+
+
+@main.command()
+@click.option("--start", default=_EPOCH, show_default=True, type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]))
+@click.option("--end", default=None, type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]), help="Default: now.")
+def materialize(start: datetime, end: datetime | None) -> None:
+    r"""Bring each entity's newest features online, and check that they arrived.
+
+    \b
+    Example:
+        python -m feature_repo materialize --start 2026-10-01T00:00:00+00:00
+    """
+    settings = Settings.from_environment()
+    with open_gateway(settings) as gateway, Console(stderr=True).status("materializing") as status:
+        arrived = gateway.materialize(
+            start, end or datetime.now(UTC), lambda view, done, total: status.update(f"{view} {done}/{total}")
+        )
+    for view, entities in arrived.items():
+        click.echo(f"{view:<22}{entities:>12,} entities")
+
+
+@main.command()
+def env() -> None:
+    r"""Print what other programs need to find this service's state.
+
+    \b
+    Example:
+        eval "$(python -m feature_repo env)"
+    """
+    settings = Settings.from_environment()
+    values = {"MARQUEE_HOME": str(settings.home), "MARQUEE_LAKE": settings.lake}
+    url = settings.redis_url or announced_url(settings)
+    if url is not None:
+        values["REDIS_URL"] = url
+    for name, value in values.items():
+        click.echo(f"export {name}={shlex.quote(value)}")

@@ -1,0 +1,130 @@
+"""``python -m feature_repo ingest``: real viewing data into the lake."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import Progress as ProgressBars
+from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table as Grid
+
+from feature_repo.ingest.generic import import_files
+from feature_repo.ingest.import_run import Progress, TableImport
+from feature_repo.ingest.lake import Lake, LakeError
+from feature_repo.ingest.movielens import import_movielens
+from feature_repo.ingest.sources import DataFileError
+from feature_repo.schema import EVENTS, IMPRESSIONS, MEMBERS, TITLES
+from feature_repo.settings import Settings
+
+_EXISTING = click.Path(exists=True, path_type=Path)
+
+
+@click.group()
+def ingest() -> None:
+    """Import viewing data into the lake, checking every row.
+
+    Bad rows go to a reject file, with the reason, under MARQUEE_HOME/rejects. A bad file stops the import
+    with exit code 1 and changes nothing. The lake is MARQUEE_LAKE: a path, or a URL such as s3://bucket/lake.
+    """
+
+
+@ingest.command()
+@click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--titles",
+    type=_EXISTING,
+    help="movielens-titles.parquet, or Kaggle's movies_metadata.csv beside credits.csv. "
+    "[default: movielens-titles.parquet beside DIRECTORY, if it is there]",
+)
+def movielens(directory: Path, titles: Path | None) -> None:
+    """Replace the lake's data by a MovieLens folder (ml-latest*, ml-1m, ml-10m, ml-25m, ml-32m).
+
+    \b
+    Examples:
+      python -m feature_repo ingest movielens ../shared/data/ml-latest-small
+      python -m feature_repo ingest movielens ml-25m --titles kaggle/movies_metadata.csv
+    """
+    _import(
+        lambda lake, rejects, run, progress: import_movielens(
+            lake, directory, rejects, run, titles=titles, progress=progress
+        )
+    )
+
+
+@ingest.command()
+@click.option(
+    "--events", type=_EXISTING, help="What members did; a Parquet or CSV file, or a folder of them."
+)
+@click.option("--titles", type=_EXISTING, help="The catalogue.")
+@click.option("--members", type=_EXISTING, help="Profiles: country, language, maturity limit.")
+@click.option("--impressions", type=_EXISTING, help="Tiles shown, for training the ranker.")
+@click.option(
+    "--append/--replace",
+    default=False,
+    help="Add to the lake (rows it has already are rejected), or replace all raw data. [default: replace]",
+)
+def files(
+    events: Path | None, titles: Path | None, members: Path | None, impressions: Path | None, append: bool
+) -> None:
+    """Import own data in the columns that docs/data.md describes.
+
+    \b
+    Examples:
+      python -m feature_repo ingest files --events events.parquet --titles titles.csv
+      python -m feature_repo ingest files --append --events events/2026-11-23.csv.gz
+    """
+    given = {EVENTS: events, TITLES: titles, MEMBERS: members, IMPRESSIONS: impressions}
+    sources = {table.name: path for table, path in given.items() if path is not None}
+    if append and not sources:
+        raise click.UsageError("Name at least one file to append, such as --events events.csv")
+    if not append and (events is None or titles is None):
+        raise click.UsageError("Replacing needs both --events and --titles; to add to the lake use --append")
+    _import(
+        lambda lake, rejects, run, progress: import_files(
+            lake, sources, rejects, run, append=append, progress=progress
+        )
+    )
+
+
+def _import(work: Callable[[Lake, Path, str, Progress], list[TableImport]]) -> None:
+    settings = Settings.from_environment()
+    console = Console(stderr=True)
+    started = time.monotonic()
+    run = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    try:
+        with _progress(console) as progress:
+            results = work(Lake(settings.lake), settings.home / "rejects", run, progress)
+    except (DataFileError, LakeError) as error:
+        raise click.ClickException(f"{error}\nNothing was imported; the lake is as it was.") from error
+    console.print(_summary(results))
+    click.echo(f"Imported into {settings.lake} in {time.monotonic() - started:.1f} s")
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[Progress]:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed:,.0f} rows"))
+    with ProgressBars(*columns, TimeElapsedColumn(), console=console) as bars:
+        tasks = {table.name: bars.add_task(table.name, total=None, visible=False)
+                 for table in (EVENTS, TITLES, MEMBERS, IMPRESSIONS)}  # fmt: skip
+
+        def advance(table: str, rows: int) -> None:
+            bars.update(tasks[table], advance=rows, visible=True)
+
+        yield advance
+
+
+def _summary(results: list[TableImport]) -> Grid:
+    grid = Grid("table", "rows kept", "rows rejected", "why and where")
+    for result in results:
+        why = [f"{count:,} × {rule}" for rule, count in result.rejected.items()]
+        where = [str(result.reject_file)] if result.reject_file else []
+        grid.add_row(
+            result.table, f"{result.kept:,}", f"{sum(result.rejected.values()):,}", "\n".join(why + where)
+        )
+    return grid

@@ -1,0 +1,114 @@
+"""Training from the command line."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from pydantic import ValidationError
+from rich.console import Console
+
+from feature_repo import schema as s
+from feature_repo.backfill_cli import build_features
+from feature_repo.cli import open_gateway
+from feature_repo.ingest.cli import movielens
+from feature_repo.ingest.lake import Lake, LakeError
+from feature_repo.settings import Settings
+from feature_repo.simulation.cli import simulate_command
+from feature_repo.simulation.world import World
+from training.bundle import BundleError
+from training.config import TrainingConfig
+from training.judging import TruePlayProbability
+from training.pipeline import train
+from training.steps import StepRecorder
+
+SIMULATED = "simulated service"
+_CONFIG = click.option(
+    "--config",
+    "config_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="JSON with settings of the training; `python -m training defaults` prints them all.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    r"""Models from features.
+
+    \b
+    Everything in one command, from data to a bundle that can be served:
+        python -m training pipeline
+        python -m training pipeline --data ../shared/data/ml-latest-small
+    Only the models, from the features that are there:
+        python -m training run
+    """
+
+
+@main.command()
+@click.option(
+    "--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A MovieLens folder; without it the simulated service is created.",
+)  # fmt: skip
+@_CONFIG
+@click.pass_context
+def pipeline(ctx: click.Context, data: Path | None, config_file: Path | None) -> None:
+    """Data in, features, training, bundle: all that serving needs."""
+    config = _config(config_file)
+    recorder = StepRecorder(Console(stderr=True).log)
+    with recorder.step("simulate" if data is None else "import"):
+        if data is None:
+            ctx.invoke(simulate_command)
+        else:
+            ctx.invoke(movielens, directory=data)
+            Lake(Settings.from_environment().lake).replace(
+                s.IMPRESSIONS, s.IMPRESSIONS.arrow_schema.empty_table()
+            )
+    with recorder.step("build features"):
+        ctx.invoke(build_features)
+    _train(config, recorder, SIMULATED if data is None else f"MovieLens {data.name}")
+
+
+@main.command()
+@_CONFIG
+@click.option("--dataset", default="", help="Name of the data, for the report.")
+def run(config_file: Path | None, dataset: str) -> None:
+    """Train on the features that are there, and publish a bundle."""
+    _train(_config(config_file), StepRecorder(Console(stderr=True).log), dataset)
+
+
+@main.command()
+def defaults() -> None:
+    """Print the settings of a training as JSON, to change and pass with --config."""
+    click.echo(TrainingConfig().model_dump_json(indent=2))
+
+
+def _train(config: TrainingConfig, recorder: StepRecorder, dataset: str) -> None:
+    settings = Settings.from_environment()
+    with open_gateway(settings) as gateway:
+        with recorder.step("apply definitions"):
+            gateway.forget()
+            gateway.apply()
+        try:
+            version = train(
+                gateway, Lake(settings.lake), settings, config, recorder,
+                now=datetime.now(UTC), dataset=dataset,
+                truth=_truth(settings) if dataset == SIMULATED else None,
+            )  # fmt: skip
+        except (ValueError, LakeError, BundleError) as error:
+            raise click.ClickException(str(error)) from error
+    click.echo(f"bundle {version}")
+    click.echo(f"report {settings.reports / version / 'index.html'}")
+
+
+def _config(path: Path | None) -> TrainingConfig:
+    if path is None:
+        return TrainingConfig()
+    try:
+        return TrainingConfig.model_validate_json(path.read_text())
+    except ValidationError as error:
+        raise click.UsageError(f"{path}: {error}") from error
+
+
+def _truth(settings: Settings) -> TruePlayProbability:
+    return World.load(settings.simulation).play_probability
