@@ -22,21 +22,20 @@ from feature_repo.settings import Settings
 def build_features(root: str | None, seed: int) -> None:
     """Compute every feature table from the raw tables of the lake."""
     lake = Lake(root or Settings.from_environment().lake)
-    console = Console()
     try:
-        rows = _with_progress(lake, seed, console)
+        rows = _with_progress(lake, seed)
     except (LakeError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     summary = Table("table", "rows")
     summary.columns[1].justify = "right"
     for name, count in rows.items():
         summary.add_row(name, f"{count:,}")
-    console.print(summary)
+    Console().print(summary)
 
 
-def _with_progress(lake: Lake, seed: int, console: Console) -> dict[str, int]:
+def _with_progress(lake: Lake, seed: int) -> dict[str, int]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as bar:
+    with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("reading events", total=None)
 
         def show(table: str, done: int, total: int) -> None:

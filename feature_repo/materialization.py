@@ -11,7 +11,6 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
-from feast.protos.feast.serving.ServingService_pb2 import FieldStatus
 
 from feature_repo import schema as s
 
@@ -50,11 +49,11 @@ def _check_arrival(store: Any, view: Any, start: datetime, end: datetime) -> int
         keys = entities.slice(offset, _CHECK_ROWS).to_pydict()
         answer = store.get_online_features([f"{view.name}:{feature}"], keys).proto
         place = list(answer.metadata.feature_names.val).index(feature)
-        statuses = answer.results[place].statuses
+        # Feast reports a missing row's values as present and empty; only its timestamp is not there.
         missing += [
             str({k: v[i] for k, v in keys.items()})
-            for i, status in enumerate(statuses)
-            if status == FieldStatus.NOT_FOUND
+            for i, stamp in enumerate(answer.results[place].event_timestamps)
+            if stamp.seconds == 0
         ]
     if missing:
         raise MaterializationError(

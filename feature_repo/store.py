@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -83,7 +84,10 @@ class FeatureGateway:
             *definitions.ENTITIES, *sources.values(), *definitions.VIEWS,
             *definitions.ON_DEMAND_VIEWS, *definitions.SERVICES,
         ]  # fmt: skip
-        self._store.apply(objects)
+        with warnings.catch_warnings():
+            # Feast warns that on-demand views are slow offline; ours is for whoever asks Feast itself.
+            warnings.filterwarnings("ignore", message="On demand feature view", category=RuntimeWarning)
+            self._store.apply(objects)
         self._services.clear()
         self._views.clear()
         return len(objects)

@@ -1,15 +1,14 @@
 """Prometheus metrics. Under several workers each writes to files that ``/metrics`` adds up.
 
 prometheus-client decides at its import, by ``PROMETHEUS_MULTIPROC_DIR``, whether values live in memory or
-in files; ``python -m serving run`` sets it for the server it starts.
+in files; ``python -m serving run`` sets it for the server it starts. (Feast sets it too, but late.)
 """
 
 from __future__ import annotations
 
-import os
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector
 
 MULTIPROCESS_DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -69,7 +68,7 @@ class Metrics:
     def exposition(self) -> bytes:
         """Return all metrics in Prometheus's text format, over all workers where there are several."""
         registry = self._registry
-        if os.environ.get(MULTIPROCESS_DIRECTORY):
+        if values.ValueClass is not values.MutexValue:
             registry = CollectorRegistry()
             MultiProcessCollector(registry)
         text: bytes = generate_latest(registry)

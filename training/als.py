@@ -7,8 +7,8 @@ Member u watched the fraction f of title i. The model minimises, over all pairs 
     c_ui = 1 + alpha f  where u started i, else 1        confidence
     p_ui = 1            where f >= minimum_fraction, else 0        preference
 
-A title left early is therefore a weak negative: with alpha = 40 alone, 5 % watched would count three
-times as much as a like. ``implicit`` reads stored values as confidences, not as fractions, and
+A title left early is therefore a weak negative; were every start a like, 5 % watched would be one of
+confidence 3 at alpha = 40. ``implicit`` reads stored values as confidences, not as fractions, and
 a negative value as "preference 0 with this confidence"; its own ``alpha`` multiplies them and stays 1.
 
 Deterministic for a seed on one machine, whatever the number of threads: each row of a half-step is

@@ -40,7 +40,7 @@ _STYLE: Final[Any] = {
     "text.color": _INK, "axes.labelcolor": _MUTED, "xtick.color": _MUTED, "ytick.color": _INK,
     "axes.edgecolor": _GRID, "grid.color": _GRID, "axes.titlesize": 11, "axes.titleweight": "bold",
     "axes.titlelocation": "left", "axes.titlecolor": _INK, "axes.spines.top": False,
-    "axes.spines.right": False, "legend.frameon": False,
+    "axes.spines.right": False, "legend.frameon": False, "text.parse_math": False,
 }  # fmt: skip
 
 

@@ -120,7 +120,8 @@ def _progress(console: Console) -> Iterator[Progress]:
 
 
 def _summary(results: list[TableImport]) -> Grid:
-    grid = Grid("table", "rows kept", "rows rejected", "why and where")
+    grid = Grid("table", "rows kept", "rows rejected")
+    grid.add_column("why and where", overflow="fold")
     for result in results:
         why = [f"{count:,} × {rule}" for rule, count in result.rejected.items()]
         where = [str(result.reject_file)] if result.reject_file else []

@@ -55,10 +55,11 @@ def convert_column(batch: SourceBatch, column: Column, faults: RowFaults) -> pa.
         raw = raw.dictionary_decode()
     if pa.types.is_null(raw.type):
         return pa.nulls(len(raw), column.type)
-    converted = _parsed(raw, column) if _is_text(raw.type) else _cast(raw, column, batch)
-    lost = _mask(pc.and_(pc.is_valid(raw), pc.is_null(converted)))
-    if pa.types.is_string(column.type):
-        lost[:] = False  # an empty text in a nullable column is meant as null
+    is_text = _is_text(raw.type)
+    converted = _parsed(raw, column) if is_text else _cast(raw, column, batch)
+    # Text of nothing but blanks is no value at all: whether it may be missing is for the row checks.
+    given = pc.not_equal(pc.utf8_trim_whitespace(raw), "") if is_text else pc.is_valid(raw)
+    lost = _mask(pc.fill_null(pc.and_(given, pc.is_null(converted)), False))
     if lost.size >= WRONG_TYPE_ROWS and lost.all():
         raise DataFileError(
             batch.path,

@@ -150,6 +150,7 @@ class Transaction:
         self._staging = staging
         self._local = isinstance(lake.filesystem, pafs.LocalFileSystem)
         self._staged: list[_Staged] = []
+        self._keep_staging = False
 
     def __enter__(self) -> Self:
         self._filesystem.create_dir(self._staging, recursive=True)
@@ -162,7 +163,8 @@ class Transaction:
             if kind is None:
                 self._publish()
         finally:
-            self._filesystem.delete_dir(self._staging)
+            if not self._keep_staging:
+                self._filesystem.delete_dir(self._staging)
 
     def replace(self, table: Table, data: Rows) -> int:
         """Stage the whole table anew and return the number of rows."""
@@ -190,7 +192,7 @@ class Transaction:
     def _write(self, directory: str, name: str, table: Table, row_groups: Iterable[pa.Table]) -> None:
         self._filesystem.create_dir(directory, recursive=True)
         with pq.ParquetWriter(
-            f"{directory}/{name}", table.arrow_schema, filesystem=self._filesystem, compression="zstd"
+            f"{directory}/{name}", table.arrow_schema, filesystem=self._lake.filesystem, compression="zstd"
         ) as writer:
             for rows in row_groups:
                 writer.write_table(rows)
@@ -231,7 +233,11 @@ class Transaction:
 
     def _restore(self, source: str, target: str) -> None:
         if self._is_present(source) and not self._is_present(target):
-            self._filesystem.move(source, target)
+            try:
+                self._filesystem.move(source, target)
+            except OSError as error:
+                self._keep_staging = True
+                raise LakeError(f"{target} could not be put back; move {source} there") from error
 
     def _delete_if_present(self, path: str) -> None:
         if self._is_present(path):
@@ -258,13 +264,13 @@ def _conforming(table: Table, data: Rows) -> Iterator[pa.RecordBatch]:
         missing = [c.name for c in table.columns if c.name not in batch.schema.names]
         if missing:
             raise LakeError(f"table {table.name!r} needs the columns {missing}, which the rows lack")
+        for column in table.columns:
+            if not column.nullable and batch.column(column.name).null_count:
+                raise LakeError(f"{table.name}.{column.name} must not be null; fill it or drop the row")
         try:
             rows = batch.select(table.arrow_schema.names).cast(table.arrow_schema)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
             raise LakeError(f"rows do not fit table {table.name!r}: {error}") from error
-        for column in table.columns:
-            if not column.nullable and rows.column(column.name).null_count:
-                raise LakeError(f"{table.name}.{column.name} must not be null; fill it or drop the row")
         yield rows
 
 

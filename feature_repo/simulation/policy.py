@@ -68,20 +68,17 @@ def _per_row(share: float, total: NDArray[np.generic]) -> NDArray[np.float32]:
 def draw_pages(weights: NDArray[np.float32], tiles: int, rng: np.random.Generator) -> Draws:
     """Draw ``tiles`` titles per row of ``weights`` (n, T) without replacement, in proportion to weight.
 
-    Titles are drawn with replacement and repeats skipped, which is the same law.
+    Titles are drawn with replacement and repeats skipped, which is the same law and does without a
+    random number per title; pages that are not full by then are completed by :func:`_complete`.
     """
     cumulated = np.cumsum(weights, axis=1, dtype=np.float64)
-    totals = cumulated[:, -1]
     titles = np.full((len(weights), tiles), -1)
-    found = np.zeros(len(weights), dtype=np.int64)
-    pending = np.flatnonzero((weights > 0).any(axis=1))
-    while len(pending):
-        count = int(tiles * _EXTRA_DRAWS)
-        draws = _draw_with_replacement(cumulated, pending, count, rng)
-        _keep_first(titles, found, pending, draws)
-        left = (weights[pending] > 0).sum(axis=1)
-        pending = pending[found[pending] < np.minimum(tiles, left)]
-    return Draws(titles, _propensities(weights, totals, titles))
+    some = np.flatnonzero(cumulated[:, -1] > 0)
+    draws = _draw_with_replacement(cumulated, some, int(tiles * _EXTRA_DRAWS), rng)
+    titles[some] = _first_distinct(draws, tiles)
+    for row in np.flatnonzero(titles[:, -1] < 0):
+        _complete(titles[row], weights[row], rng)
+    return Draws(titles, _propensities(weights, cumulated[:, -1], titles))
 
 
 def _draw_with_replacement(
@@ -95,23 +92,34 @@ def _draw_with_replacement(
     return np.asarray(np.minimum(draws, cumulated.shape[1] - 1), dtype=np.int64)
 
 
-def _keep_first(
-    titles: NDArray[np.int64], found: NDArray[np.int64], rows: NDArray[np.int64], draws: NDArray[np.int64]
-) -> None:
-    """Append to each row of ``titles`` the draws not yet in it, in order, until it is full."""
-    joined = np.concatenate([titles[rows], draws], axis=1)
-    order = np.argsort(joined, axis=1, kind="stable")
-    ranked = np.take_along_axis(joined, order, axis=1)
-    repeated = np.zeros_like(joined, dtype=bool)
+def _first_distinct(draws: NDArray[np.int64], tiles: int) -> NDArray[np.int64]:
+    """Return the first ``tiles`` distinct values of each row in order, then -1."""
+    order = np.argsort(draws, axis=1, kind="stable")
+    ranked = np.take_along_axis(draws, order, axis=1)
+    repeated = np.zeros_like(draws, dtype=bool)
     repeated[:, 1:] = ranked[:, 1:] == ranked[:, :-1]
-    is_repeat = np.empty_like(repeated)
-    np.put_along_axis(is_repeat, order, repeated, axis=1)
-    is_new = ~is_repeat & (joined >= 0)
+    is_new = np.empty_like(repeated)
+    np.put_along_axis(is_new, order, ~repeated, axis=1)
     place = is_new.cumsum(axis=1) - 1
-    fits = is_new & (place < titles.shape[1])
-    row, column = np.nonzero(fits)
-    titles[rows[row], place[row, column]] = joined[row, column]
-    found[rows] = fits.sum(axis=1)
+    row, column = np.nonzero(is_new & (place < tiles))
+    distinct = np.full((len(draws), tiles), -1)
+    distinct[row, place[row, column]] = draws[row, column]
+    return distinct
+
+
+def _complete(page: NDArray[np.int64], weights: NDArray[np.float32], rng: np.random.Generator) -> None:
+    """Fill the rest of a page in place, by the same law, with whatever titles are left.
+
+    Exponential times divided by weights, shortest first (Efraimidis and Spirakis, Information Processing
+    Letters 97, 2006).
+    """
+    left = weights.astype(np.float64)
+    found = int((page >= 0).sum())
+    left[page[:found]] = 0.0
+    candidates = np.flatnonzero(left > 0)
+    times = rng.exponential(size=len(candidates)) / left[candidates]
+    chosen = candidates[np.argsort(times)][: len(page) - found]
+    page[found : found + len(chosen)] = chosen
 
 
 def _propensities(

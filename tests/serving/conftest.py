@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import structlog
 import xgboost
 from flask.testing import FlaskClient
 
@@ -160,6 +161,14 @@ class SmallService:
         if champion:
             BundleAliases(self.bundles).set("champion", version)
         return version
+
+
+@pytest.fixture(autouse=True)
+def plain_logs() -> Iterator[None]:
+    """Log one short line: the default draws every local variable of a traceback."""
+    structlog.configure(processors=[structlog.processors.KeyValueRenderer(drop_missing=True)])
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -64,6 +64,10 @@ class EvaluationSet:
         mask[rows, seen.indices] = False
         return mask
 
+    def masked_scores(self, scorer: Scorer, user_rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the scores, float32 (len(user_rows), T), with -inf where a title is not eligible."""
+        return np.where(self.eligible(user_rows), scorer.scores(user_rows), np.float32(-np.inf))
+
     def batches(self, size: int) -> Iterator[NDArray[np.int64]]:
         """Yield ``user_rows`` in slices of at most ``size``."""
         for start in range(0, len(self.user_rows), size):
@@ -77,8 +81,5 @@ def ranked_lists(
 
     -1 stands where there are fewer.
     """
-    lists = [
-        top_k(np.where(cases.eligible(rows), scorer.scores(rows), np.float32(-np.inf)), k)
-        for rows in cases.batches(users_per_batch)
-    ]
+    lists = [top_k(cases.masked_scores(scorer, rows), k) for rows in cases.batches(users_per_batch)]
     return np.concatenate(lists) if lists else np.empty((0, k), dtype=np.int64)

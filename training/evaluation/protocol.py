@@ -76,7 +76,7 @@ def _measure_accuracy(
     pieces: dict[str, list[_PerMember]] = {ALL: [], NEW_TITLES: []}
     lists = []
     for rows in cases.batches(config.users_per_batch):
-        scores = np.where(cases.eligible(rows), scorer.scores(rows), np.float32(-np.inf))
+        scores = cases.masked_scores(scorer, rows)
         ranked = top_k(scores, max(config.cutoffs))
         relevant = cases.relevant[rows].toarray()
         pieces[ALL].append(_accuracy(scores, ranked, relevant, config.cutoffs))

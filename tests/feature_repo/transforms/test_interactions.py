@@ -42,8 +42,9 @@ def naive_rows(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
 
 def test_small_history_worked_out_by_hand(make_events, instant):
     events = make_events([
-        ("e1", "u", "a", "play", 10), ("e2", "u", "a", "progress", 50, 0.5), ("e3", "u", "a", "play", 70),
-        ("e4", "u", "a", "progress", 119, 0.25), ("e5", "u", "b", "pause", 20), ("e6", "u", "b", "hover", 200),
+        ("e1", "u", "a", "play", 10), ("e2", "u", "a", "progress", 50, 0.5),
+        ("e3", "u", "a", "play", 70), ("e4", "u", "a", "progress", 119, 0.25),
+        ("e5", "u", "b", "pause", 20), ("e6", "u", "b", "hover", 200),
     ])  # fmt: skip
     assert rows_of(events) == [
         ("u", "a", instant(60), 0.5, 1, micros(instant(50))),

@@ -105,9 +105,11 @@ def test_values_worked_out_by_hand():
 
 def test_unknown_title_keeps_member_and_context_columns_and_is_nan_elsewhere():
     row = named(r.ranking_features(one_member(), two_titles(), context())[1])
-    known = {"request_hour", "request_weekday", "device_code", "mean_session_minutes", "days_since_last_watch",
-             "watch_velocity_now", "log_watch_count", "hours_from_preferred_hour", "device_is_preferred",
-             "user_embedding_norm"}  # fmt: skip
+    known = {
+        "request_hour", "request_weekday", "device_code", "mean_session_minutes", "days_since_last_watch",
+        "watch_velocity_now", "log_watch_count", "hours_from_preferred_hour", "device_is_preferred",
+        "user_embedding_norm",
+    }  # fmt: skip
     assert {name for name, value in row.items() if not np.isnan(value)} == known
 
 
@@ -158,12 +160,15 @@ def random_sides(rng: np.random.Generator, rows: int) -> tuple[Arrays, Arrays, A
     member: Arrays = {
         s.GENRE_PREFERENCE: numbers(1, len(s.GENRES)), s.MEAN_SESSION_MINUTES: numbers(1, scale=90),
         s.LAST_WATCHED_AT: instants(1), s.PREFERRED_DEVICE: texts(1, s.DEVICES),
-        s.PREFERRED_HOUR: np.floor(numbers(1, scale=24, dtype=np.float64)), s.WATCH_VELOCITY: numbers(1, scale=5),
-        s.WATCH_COUNT: np.floor(numbers(1, scale=900, dtype=np.float64)), s.LANGUAGE: texts(1, ("ko", "en")),
+        s.PREFERRED_HOUR: np.floor(numbers(1, scale=24)).astype(np.float64),
+        s.WATCH_VELOCITY: numbers(1, scale=5),
+        s.WATCH_COUNT: np.floor(numbers(1, scale=900)).astype(np.float64),
+        s.LANGUAGE: texts(1, ("ko", "en")),
         s.USER_EMBEDDING: numbers(1, s.ALS_DIMENSIONS) - np.float32(0.5),
     }  # fmt: skip
     titles: Arrays = {
-        s.GENRE_VECTOR: numbers(rows, len(s.GENRES)), s.RELEASE_YEAR: np.floor(1950 + numbers(rows, scale=70)),
+        s.GENRE_VECTOR: numbers(rows, len(s.GENRES)),
+        s.RELEASE_YEAR: np.floor(1950 + numbers(rows, scale=70)),
         s.RUNTIME_MINUTES: numbers(rows, scale=180), s.TITLE_TYPE: texts(rows, s.TITLE_TYPES),
         s.MATURITY_LEVEL: numbers(rows, scale=18), s.ORIGINAL_LANGUAGE: texts(rows, ("ko", "en")),
         s.AVAILABLE_SINCE: instants(rows), s.VIEW_COUNT: np.floor(numbers(rows, scale=1e5, dtype=np.float64)),

@@ -138,8 +138,9 @@ def test_advance_leaves_its_input_alone():
 
 def test_members_do_not_touch_each_other():
     alone, state = after(event(5, 3, fraction=0.5)), empty_state(2)
-    pair = WatchEvents(*(np.concatenate([getattr(e, f.name) for e in (event(9, 1, play=True), event(5, 3, fraction=0.5))])
-                         for f in fields(WatchEvents)))  # fmt: skip
+    one, other = event(9, 1, play=True), event(5, 3, fraction=0.5)
+    names = [f.name for f in fields(WatchEvents)]
+    pair = WatchEvents(*(np.concatenate([getattr(one, name), getattr(other, name)]) for name in names))
     both = advance(state, pair)
     for f in fields(both):
         np.testing.assert_array_equal(getattr(both.take(slice(1, 2)), f.name), getattr(alone, f.name))

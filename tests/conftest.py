@@ -1,0 +1,87 @@
+"""Real parts for tests: a Redis of their own, a feature store, feature rows to put into it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+import redis
+
+from feature_repo import schema as s
+from feature_repo.ingest.lake import Lake
+from feature_repo.redis_server import running_redis
+from feature_repo.settings import Settings
+from feature_repo.store import FeatureGateway
+
+MakeRows = Callable[[s.Table, Sequence[Mapping[str, Any]]], pa.Table]
+"""(table, rows that name only what matters) to a complete table of that schema."""
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def movielens() -> Path:
+    """The folder with the MovieLens data sets."""
+    default = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+    folder = Path(os.environ.get("MARQUEE_MOVIELENS", default))
+    if not folder.is_dir() and not os.environ.get("CI"):
+        pytest.skip(f"no MovieLens data at {folder}; set MARQUEE_MOVIELENS to the folder that holds ml-1m")
+    assert folder.is_dir(), f"CI needs the MovieLens data at {folder}"
+    return folder
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Redis of this test process."""
+    home = tmp_path_factory.mktemp("redis")
+    with running_redis(Settings(home, str(home / "lake"), None)) as url:
+        yield url
+
+
+@pytest.fixture
+def settings(tmp_path: Path, redis_url: str) -> Settings:
+    """Settings of a service whose state lies in the test's own folder, and an empty Redis."""
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushall()
+    return Settings(tmp_path, str(tmp_path / "lake"), redis_url)
+
+
+@pytest.fixture
+def lake(settings: Settings) -> Lake:
+    return Lake(settings.lake)
+
+
+@pytest.fixture
+def gateway(settings: Settings) -> FeatureGateway:
+    """A feature store with every definition applied and no data."""
+    opened = FeatureGateway.open(settings)
+    opened.apply()
+    return opened
+
+
+@pytest.fixture(scope="session")
+def make_rows() -> MakeRows:
+    """Complete partial rows with plain values of the right type and length."""
+
+    def make(table: s.Table, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+        columns = {c.name: [row.get(c.name, _plain(c)) for row in rows] for c in table.columns}
+        return pa.table(
+            {c.name: pa.array(columns[c.name], c.type) for c in table.columns}, schema=table.arrow_schema
+        )
+
+    return make
+
+
+def _plain(column: s.Column) -> Any:
+    if pa.types.is_list(column.type):
+        return [0.0] * (column.length or 0)
+    if pa.types.is_timestamp(column.type):
+        return LONG_AGO
+    if pa.types.is_string(column.type):
+        return column.allowed[0] if column.allowed else "x"
+    return False if pa.types.is_boolean(column.type) else 0

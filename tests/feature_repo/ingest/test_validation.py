@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from feature_repo.ingest.conversion import convert_rows
+from feature_repo.ingest.faults import RowFaults
+from feature_repo.ingest.rejects import RejectFile
+from feature_repo.ingest.seen_keys import SeenKeys
+from feature_repo.ingest.sources import SourceBatch
+from feature_repo.ingest.validation import accepted_rows, check_rows, check_unique
+from feature_repo.schema import EVENT_ID, EVENTS, TITLES, Column, Table
+
+Rows = Callable[..., pa.RecordBatch]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({}, None),
+        ({"watch_fraction": None, "device_type": None}, None),
+        ({"watch_fraction": 0.0}, None),
+        ({"watch_fraction": 1.0}, None),
+        ({"watch_fraction": 1.7}, "watch_fraction: 1.7 is above 1.0"),
+        ({"watch_fraction": -0.25}, "watch_fraction: -0.25 is below 0.0"),
+        ({"watch_fraction": float("nan")}, "watch_fraction: nan is not a finite number"),
+        ({"duration_minutes": float("inf")}, "duration_minutes: inf is not a finite number"),
+        ({"user_id": None}, "user_id: is missing"),
+        ({"user_id": " "}, "user_id: ' ' is empty"),
+        ({"event_timestamp": None}, "event_timestamp: is missing"),
+        ({"device_type": "fridge"}, "device_type: 'fridge' is not one of tv, mobile, tablet, web"),
+    ],
+)
+def test_each_rule_of_the_schema_is_checked(event_rows: Rows, change: dict[str, Any], reason: str) -> None:
+    faults = RowFaults(2)
+    check_rows(event_rows({}, change), EVENTS, faults)
+    assert faults.reasons.tolist() == [None, reason]
+
+
+@pytest.mark.parametrize("year", [1969, 2100])
+def test_instants_far_outside_the_life_of_a_service_are_rejected(event_rows: Rows, year: int) -> None:
+    faults = RowFaults(1)
+    check_rows(event_rows({"event_timestamp": datetime(year, 1, 1, tzinfo=UTC)}), EVENTS, faults)
+    assert "lies outside 1970 to 2099 (numbers are seconds, not milliseconds)" in faults.reasons[0]
+
+
+def test_list_elements_are_checked_and_the_first_bad_one_is_named(title_rows: Rows) -> None:
+    rows = title_rows({}, {"genres": ["Drama", "Dramedy", "Sitcom"]}, {"genres": []}, {"cast": ["Ann", ""]})
+    faults = RowFaults(4)
+    check_rows(rows, TITLES, faults)
+    assert faults.reasons[1].startswith("genres: 'Dramedy' is not one of Action, Adventure")
+    assert faults.reasons[3] == "cast: '' is empty"
+    assert faults.failed.tolist() == [False, True, False, True]
+
+
+def test_a_list_of_fixed_length_is_checked() -> None:
+    table = Table("vectors", "", (), (Column("v", pa.list_(pa.float32()), "", length=2, maximum=1.0),))
+    rows = pa.RecordBatch.from_pydict(
+        {"v": pa.array([[0.5, 1.0], [0.5], [0.5, 2.0]], pa.list_(pa.float32()))}
+    )
+    faults = RowFaults(3)
+    check_rows(rows, table, faults)
+    assert faults.reasons.tolist() == [None, "v: 1 values instead of 2", "v: 2 is above 1.0"]
+
+
+def test_a_key_counts_once_in_and_across_batches(event_rows: Rows) -> None:
+    seen = SeenKeys()
+    first, second = RowFaults(2), RowFaults(2)
+    check_unique(event_rows({EVENT_ID: "a"}, {EVENT_ID: "a"}), EVENTS, seen, first)
+    check_unique(event_rows({EVENT_ID: "b"}, {EVENT_ID: "a"}), EVENTS, seen, second)
+    assert first.reasons.tolist() == second.reasons.tolist() == [None, "event_id: 'a' is a duplicate"]
+
+
+def test_a_rejected_row_does_not_take_its_key(event_rows: Rows) -> None:
+    rows = event_rows({EVENT_ID: "a", "watch_fraction": 2.0}, {EVENT_ID: "a"})
+    faults = RowFaults(2)
+    check_rows(rows, EVENTS, faults)
+    check_unique(rows, EVENTS, SeenKeys(), faults)
+    assert faults.failed.tolist() == [True, False]
+
+
+def test_a_title_may_have_versions_but_not_two_at_one_instant(title_rows: Rows) -> None:
+    later = datetime(2024, 4, 1, tzinfo=UTC)
+    rows = title_rows({"title_id": "a"}, {"title_id": "a", "event_timestamp": later}, {"title_id": "a"})
+    faults = RowFaults(3)
+    check_unique(rows, TITLES, SeenKeys(), faults)
+    assert faults.failed.tolist() == [False, False, True]
+
+
+def test_good_rows_go_on_and_bad_ones_to_the_reject_file(
+    tmp_path: Path, event_rows: Rows, source: Callable[..., SourceBatch]
+) -> None:
+    batches = [
+        source(event_rows({EVENT_ID: "a"}, {EVENT_ID: "b", "watch_fraction": 1.5})),
+        source(event_rows({EVENT_ID: "a"}, {EVENT_ID: "c"})),
+    ]
+    with RejectFile(tmp_path, "events", "run1") as rejects:
+        kept = list(accepted_rows(batches, EVENTS, convert_rows, SeenKeys(), rejects))
+    assert [rows[EVENT_ID].to_pylist() for rows in kept] == [["a"], ["c"]]
+    assert rejects.counts == {"watch_fraction: is above 1.0": 1, "event_id: is a duplicate": 1}

@@ -1,0 +1,69 @@
+"""The folder as a platform engineer uses it: Feast's own commands."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from feast.repo_operations import get_repo_files
+
+from feature_repo import definitions
+from feature_repo import schema as s
+from feature_repo.ingest.lake import Lake
+from feature_repo.settings import Settings
+from feature_repo.store import FEATURE_REPOSITORY
+from feature_repo.transforms.ranking import RANKING_FEATURES
+
+Feast = Callable[..., str]
+
+
+@pytest.fixture
+def feast(settings: Settings) -> Feast:
+    """Run a Feast command in the folder, on the test's own state."""
+
+    def run(*arguments: str) -> str:
+        command = [str(Path(sys.executable).with_name("feast")), "-f", "profiles/home.yaml", *arguments]
+        environment = os.environ | {"MARQUEE_HOME": str(settings.home), "REDIS_URL": settings.redis_url or ""}
+        done = subprocess.run(
+            command, cwd=FEATURE_REPOSITORY, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run
+
+
+def test_feast_reads_one_file_and_finds_every_definition_through_it() -> None:
+    assert [path.name for path in get_repo_files(FEATURE_REPOSITORY)] == ["definitions.py"]
+
+
+def test_every_feature_table_has_a_view_with_exactly_its_columns() -> None:
+    described = {
+        view.name: {field.name for field in view.schema} | {s.EVENT_TIMESTAMP, s.CREATED_TIMESTAMP}
+        for view in definitions.VIEWS
+    }
+    assert described == {t.name: {c.name for c in t.columns} for t in s.FEATURE_TABLES}
+
+
+def test_the_on_demand_view_declares_the_rankers_columns_in_order() -> None:
+    assert tuple(field.name for field in definitions.ranking.features) == RANKING_FEATURES
+
+
+def test_apply_and_both_materializations_work_from_the_folder(
+    feast: Feast, settings: Settings, make_rows: Callable[..., pa.Table]
+) -> None:
+    noon = datetime(2026, 3, 29, 12, tzinfo=UTC)
+    rows = make_rows(s.USER_PROFILE, [{s.USER_ID: "ann", s.EVENT_TIMESTAMP: noon, s.COUNTRY: "KR"}])
+    Lake(settings.lake).replace(s.USER_PROFILE, rows)
+    feast("apply")
+    assert "user_profile" in feast("feature-views", "list")
+    feast("materialize", "2026-03-29T00:00:00", "2026-03-30T00:00:00", "-v", "user_profile")
+    online = feast("get-online-features", "-e", "user_id=ann", "-f", "user_profile:country")
+    assert "KR" in online
+    feast("materialize-incremental", "2026-03-31T00:00:00", "-v", "user_profile")

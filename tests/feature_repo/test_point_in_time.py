@@ -1,0 +1,150 @@
+"""Point-in-time retrieval, held against an oracle that shares no code with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from feature_repo import schema as s
+from feature_repo.ingest.lake import Lake
+from feature_repo.store import FeatureGateway
+from feature_repo.user_views import user_snapshot
+
+NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+TTL = user_snapshot.ttl
+USERS = ("ann", "bob")
+TITLES = ("t1", "t2")
+
+# A few instants, close together, so that ties, duplicates and edges are the rule.
+INSTANTS = [NOON + k * MICROSECOND for k in (-1, 0, 1)] + [NOON + timedelta(hours=h) for h in (-26, -1, 1, 26)]
+EXPIRY_INSTANTS = [NOON - TTL + k * MICROSECOND for k in (-1, 0, 1)]
+ZONES = [UTC, timezone(timedelta(hours=9)), timezone(-timedelta(hours=3, minutes=30))]
+
+feature_rows = st.lists(
+    st.tuples(
+        st.sampled_from(USERS),
+        st.sampled_from(TITLES),
+        st.sampled_from(INSTANTS + EXPIRY_INSTANTS),
+        st.sampled_from([timedelta(0), timedelta(minutes=1), timedelta(days=30)]),
+    ),
+    max_size=14,
+    unique=True,  # two rows equal in key, timestamp and creation have no order
+)
+entity_rows = st.lists(
+    st.tuples(
+        st.sampled_from((*USERS, "nobody")),
+        st.sampled_from(TITLES),
+        st.sampled_from(INSTANTS),
+    ),
+    min_size=1,
+    max_size=12,  # drawn from few values: duplicates are common
+)
+against_the_oracle = hypothesis_settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def oracle(
+    rows: list[tuple[Any, ...]],
+    key: tuple[str, ...],
+    at: datetime,
+    ttl: timedelta | None,
+    known_by_then: bool = False,
+) -> int | None:
+    """Return the place of the row that counts: the newest not after ``at``, of one age the last created."""
+    best: tuple[datetime, datetime] | None = None
+    place = None
+    for number, (*row_key, when, delay) in enumerate(rows):
+        created = when + delay
+        if tuple(row_key) != key or when > at or (known_by_then and created > at):
+            continue
+        if ttl is not None and at - when > ttl:
+            continue
+        if best is None or (when, created) > best:
+            best, place = (when, created), number
+    return place
+
+
+def entities_table(entities: list[tuple[str, str, datetime]], zone: timezone = UTC) -> pa.Table:
+    name = "UTC" if zone is UTC else zone.tzname(None).removeprefix("UTC")
+    return pa.table(
+        {
+            s.USER_ID: [user for user, _, _ in entities],
+            s.TITLE_ID: [title for _, title, _ in entities],
+            s.EVENT_TIMESTAMP: pa.array([at for _, _, at in entities], pa.timestamp("us", tz=name)),
+            "label": list(range(len(entities))),
+        }
+    )
+
+
+@given(rows=feature_rows, entities=entity_rows, zone=st.sampled_from(ZONES), known=st.booleans())
+@against_the_oracle
+def test_pairs_get_the_newest_row_that_was_there(
+    gateway: FeatureGateway, lake: Lake, make_rows: Callable[..., pa.Table], rows: list[Any],
+    entities: list[Any], zone: timezone, known: bool,
+) -> None:  # fmt: skip
+    data = [
+        {s.USER_ID: user, s.TITLE_ID: title, s.EVENT_TIMESTAMP: when, s.CREATED_TIMESTAMP: when + delay,
+         s.WATCH_COUNT: number}
+        for number, (user, title, when, delay) in enumerate(rows)
+    ]  # fmt: skip
+    lake.replace(s.INTERACTIONS, make_rows(s.INTERACTIONS, data or [{s.USER_ID: "somebody else"}]))
+    answer = gateway.historical("als", entities_table(entities, zone), known_by_then=known)
+    expected = [oracle(rows, (user, title), at, None, known) for user, title, at in entities]
+    assert answer.column(s.WATCH_COUNT).to_pylist() == expected
+    assert answer.column("label").to_pylist() == list(range(len(entities)))
+
+
+@given(rows=feature_rows, entities=entity_rows)
+@against_the_oracle
+def test_members_lose_what_is_older_than_the_time_to_live(
+    gateway: FeatureGateway, lake: Lake, make_rows: Callable[..., pa.Table], rows: list[Any],
+    entities: list[Any],
+) -> None:  # fmt: skip
+    rows = list(dict.fromkeys((user, when, delay) for user, _, when, delay in rows))
+    data = [
+        {s.USER_ID: user, s.EVENT_TIMESTAMP: when, s.CREATED_TIMESTAMP: when + delay, s.WATCH_COUNT: number}
+        for number, (user, when, delay) in enumerate(rows)
+    ]
+    lake.replace(s.USER_SNAPSHOT, make_rows(s.USER_SNAPSHOT, data or [{s.USER_ID: "somebody else"}]))
+    for table in (s.USER_PROFILE, s.USER_ALS_EMBEDDING):
+        lake.replace(table, make_rows(table, [{s.USER_ID: "somebody else"}]))
+    answer = gateway.historical("ranker_members", entities_table(entities))
+    expected = [oracle(rows, (user,), at, TTL) for user, _, at in entities]
+    assert answer.column(s.WATCH_COUNT).to_pylist() == expected
+
+
+def test_later_rows_never_change_an_earlier_answer(
+    gateway: FeatureGateway, lake: Lake, make_rows: Callable[..., pa.Table]
+) -> None:
+    past = {s.USER_ID: "ann", s.TITLE_ID: "t1", s.EVENT_TIMESTAMP: NOON, s.WATCH_COUNT: 1}
+    future = past | {s.EVENT_TIMESTAMP: NOON + MICROSECOND, s.WATCH_COUNT: 2}
+    asked = entities_table([("ann", "t1", NOON)])
+    lake.replace(s.INTERACTIONS, make_rows(s.INTERACTIONS, [past]))
+    before = gateway.historical("als", asked)
+    lake.replace(s.INTERACTIONS, make_rows(s.INTERACTIONS, [future, past]))
+    assert gateway.historical("als", asked).equals(before)
+    assert before.column(s.WATCH_COUNT).to_pylist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.drop_columns([s.TITLE_ID]), "entities lack column 'title_id'"),
+        (lambda t: t.set_column(0, s.USER_ID, pa.array([None], pa.string())), "'user_id' holds nulls"),
+        (lambda t: t.set_column(2, s.EVENT_TIMESTAMP, pa.array([NOON.replace(tzinfo=None)])), "time zone"),
+    ],
+)
+def test_entities_that_cannot_be_joined_are_refused(
+    gateway: FeatureGateway, change: Callable[[pa.Table], pa.Table], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        gateway.historical("als", change(entities_table([("ann", "t1", NOON)])))

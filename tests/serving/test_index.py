@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from serving.index import VectorIndex
+
+VECTORS = np.array([[1, 0], [3, 0], [0, 2], [0, 0], [-1, 0]], dtype=np.float32)
+QUERY = np.array([1, 0.5], dtype=np.float32)
+
+
+def test_the_longest_projection_comes_first_and_zero_vectors_never() -> None:
+    rows, scores = VectorIndex(VECTORS).search(QUERY, 10)
+    np.testing.assert_array_equal(scores, [3, 1, 1, -1])
+    assert rows[0] == 1
+    assert set(rows[1:3]) == {0, 2}
+    assert rows[3] == 4
+
+
+def test_only_eligible_titles_are_found() -> None:
+    eligible = np.array([True, False, True, True, False])
+    rows, _ = VectorIndex(VECTORS).search(QUERY, 10, eligible)
+    assert sorted(rows) == [0, 2]
+
+
+@pytest.mark.parametrize("eligible_share", [1.0, 0.8])
+def test_the_graph_finds_what_the_scan_finds(eligible_share: float) -> None:
+    generator = np.random.default_rng(0)
+    vectors = generator.normal(size=(2000, 16)).astype(np.float32)
+    vectors *= generator.gamma(1, 1, size=(2000, 1)).astype(np.float32)  # norms differ: L2 would disagree
+    eligible = generator.random(2000) < eligible_share
+    query = generator.normal(size=16).astype(np.float32)
+    exact, scores = VectorIndex(vectors).search(query, 300, eligible)
+    graph = VectorIndex(vectors, exact_up_to=1000)
+    found, _ = graph.search(query, 300, eligible)
+    assert not graph.exact
+    assert len(found) == 300
+    assert np.isin(found, exact).mean() >= 0.97
+    assert (np.diff(scores) <= 0).all()
+    assert eligible[found].all()
+
+
+def test_a_vector_that_is_not_finite_is_refused_by_its_row() -> None:
+    vectors = VECTORS.copy()
+    vectors[2, 1] = np.nan
+    with pytest.raises(ValueError, match="title vector 2 is not finite"):
+        VectorIndex(vectors)
+
+
+def test_an_index_without_vectors_finds_nothing() -> None:
+    rows, scores = VectorIndex(np.zeros((3, 2), np.float32)).search(QUERY, 5)
+    assert len(rows) == len(scores) == 0
