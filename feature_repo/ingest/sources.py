@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,24 +129,7 @@ def read_csv(
 
     done = reported = 0
     try:
-        reader = pacsv.open_csv(
-            path,
-            pacsv.ReadOptions(
-                use_threads=False, block_size=BLOCK_BYTES, column_names=names, skip_rows=int(has_header)
-            ),
-            pacsv.ParseOptions(
-                delimiter=delimiter,
-                quote_char='"' if quoted else False,
-                newlines_in_values=quoted,
-                invalid_row_handler=keep_aside,
-            ),
-            pacsv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()),
-                include_columns=columns,
-                strings_can_be_null=True,
-                null_values=[""],
-            ),
-        )
+        reader = _open_csv(path, names, has_header, delimiter, quoted, columns, keep_aside)
         for rows in reader:
             numbers = _numbers(done + 1, rows.num_rows, malformed)
             done = int(numbers[-1]) if numbers.size else done
@@ -158,6 +141,36 @@ def read_csv(
         raise DataFileError(
             path, f"not readable as CSV ({error})", "Write it as comma-separated UTF-8 text", row=done + 1
         ) from error
+
+
+def _open_csv(
+    path: Path,
+    names: Sequence[str],
+    has_header: bool,
+    delimiter: str,
+    quoted: bool,
+    columns: Sequence[str] | None,
+    on_invalid_row: Callable[[pacsv.InvalidRow], str],
+) -> pacsv.CSVStreamingReader:
+    return pacsv.open_csv(
+        path,
+        # Only a single-threaded reader tells the numbers of invalid rows.
+        pacsv.ReadOptions(
+            use_threads=False, block_size=BLOCK_BYTES, column_names=names, skip_rows=int(has_header)
+        ),
+        pacsv.ParseOptions(
+            delimiter=delimiter,
+            quote_char='"' if quoted else False,
+            newlines_in_values=quoted,
+            invalid_row_handler=on_invalid_row,
+        ),
+        pacsv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()),
+            include_columns=columns,
+            strings_can_be_null=True,
+            null_values=[""],
+        ),
+    )
 
 
 def _numbers(first: int, count: int, malformed: Sequence[MalformedRow]) -> NDArray[np.int64]:

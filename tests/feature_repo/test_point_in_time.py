@@ -24,7 +24,9 @@ USERS = ("ann", "bob")
 TITLES = ("t1", "t2")
 
 # A few instants, close together, so that ties, duplicates and edges are the rule.
-INSTANTS = [NOON + k * MICROSECOND for k in (-1, 0, 1)] + [NOON + timedelta(hours=h) for h in (-26, -1, 1, 26)]
+INSTANTS = [NOON + k * MICROSECOND for k in (-1, 0, 1)] + [
+    NOON + timedelta(hours=h) for h in (-26, -1, 1, 26)
+]
 EXPIRY_INSTANTS = [NOON - TTL + k * MICROSECOND for k in (-1, 0, 1)]
 ZONES = [UTC, timezone(timedelta(hours=9)), timezone(-timedelta(hours=3, minutes=30))]
 

@@ -59,7 +59,9 @@ def test_a_configured_redis_that_is_silent_is_named_with_the_remedy(tmp_path: Pa
         next(running_redis(silent).gen)
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the kernel's parent-death signal is Linux's")
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="the kernel's parent-death signal is Linux's"
+)
 def test_the_server_dies_with_an_owner_that_is_killed(home: Settings) -> None:
     program = (
         "import sys, time; from pathlib import Path; from feature_repo.settings import Settings;"

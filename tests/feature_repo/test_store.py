@@ -22,20 +22,14 @@ LATER = NOON + timedelta(hours=3)
 @pytest.fixture
 def filled(gateway: FeatureGateway, lake: Lake, make_rows: MakeRows) -> FeatureGateway:
     """A store with one member, Ann, and two titles, all of them online."""
+    titles = [{s.TITLE_ID: "t1"}, {s.TITLE_ID: "t2"}]
     for table in s.FEATURE_TABLES:
-        subjects = [{s.USER_ID: "ann"}] if table.keys == (s.USER_ID,) else [{s.TITLE_ID: "t1"}, {s.TITLE_ID: "t2"}]
+        subjects = [{s.USER_ID: "ann"}] if table.keys == (s.USER_ID,) else titles
         lake.replace(table, make_rows(table, [row | {s.EVENT_TIMESTAMP: NOON} for row in subjects]))
-    lake.replace(
-        s.USER_SNAPSHOT,
-        make_rows(
-            s.USER_SNAPSHOT,
-            [
-                {s.USER_ID: "ann", s.EVENT_TIMESTAMP: NOON - timedelta(hours=1), s.WATCH_COUNT: 6},
-                {s.USER_ID: "ann", s.EVENT_TIMESTAMP: NOON, s.WATCH_COUNT: 7, s.RECENT_TITLE_IDS: ["t2", "t1"],
-                 s.PREFERRED_DEVICE: None},
-            ],
-        ),
-    )  # fmt: skip
+    before = {s.USER_ID: "ann", s.EVENT_TIMESTAMP: NOON - timedelta(hours=1), s.WATCH_COUNT: 6}
+    newest = before | {s.EVENT_TIMESTAMP: NOON, s.WATCH_COUNT: 7}
+    newest |= {s.RECENT_TITLE_IDS: ["t2", "t1"], s.PREFERRED_DEVICE: None}
+    lake.replace(s.USER_SNAPSHOT, make_rows(s.USER_SNAPSHOT, [before, newest]))
     gateway.materialize(NOON - timedelta(days=1), NOON)
     return gateway
 
@@ -58,7 +52,9 @@ def test_a_stranger_comes_back_with_nulls_in_the_same_columns(filled: FeatureGat
 
 
 @pytest.mark.parametrize(
-    ("after", "count"), [(timedelta(0), 7.0), (timedelta(seconds=1), None)], ids=["at its end", "a second later"]
+    ("after", "count"),
+    [(timedelta(0), 7.0), (timedelta(seconds=1), None)],
+    ids=["at its end", "a second later"],
 )
 def test_an_online_row_expires_with_its_time_to_live(
     filled: FeatureGateway, after: timedelta, count: float | None

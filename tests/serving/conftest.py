@@ -47,7 +47,7 @@ class InMemoryFeatures:
     titles: dict[str, dict[str, Any]] = field(default_factory=dict)
     error: Exception | None = None
 
-    def member_features(self, user_id: str, now: datetime) -> Arrays:
+    def member_features(self, user_id: str, now: datetime) -> Arrays:  # noqa: ARG002  (nothing expires here)
         self._fail()
         return self._encoded(MEMBER_TABLES, [self.members.get(user_id, {})])
 

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+
+from serving.candidates import generators as g
+from serving.candidates.query import PageRequest, Query, microseconds
+from serving.homepage import query_of
+from serving.members import read_member
+
+QueryOf = Callable[..., Query]
+
+
+@pytest.fixture
+def query(small: Any) -> QueryOf:
+    def ask(user_id: str, country: str | None = None) -> Query:
+        now = small.time[0]
+        member = read_member(small.features, user_id, now)
+        return query_of(small.service.state, PageRequest(user_id, "tv", now, country), member)
+
+    return ask
+
+
+@pytest.mark.parametrize("generator", [g.als, g.trending, g.trending_in_country, g.popularity, g.new_titles])
+def test_answers_are_distinct_eligible_and_best_first(query: QueryOf, generator: Any) -> None:
+    asked = query("ana")
+    answer = generator(asked)
+    assert len(answer.rows) > 0
+    assert len(np.unique(answer.rows)) == len(answer.rows)
+    assert asked.eligible[answer.rows].all()
+    assert (np.diff(answer.scores) <= 0).all()
+
+
+def test_als_answers_the_largest_inner_products(query: QueryOf, contents: Any) -> None:
+    asked = query("kim")
+    scores = np.where(asked.eligible, contents.title_factors @ contents.user_factors[1], -np.inf)
+    answer = g.als(asked)
+    assert answer.rows[:10].tolist() == np.argsort(-scores)[:10].tolist()
+    assert 159 not in answer.rows  # without interactions
+
+
+def test_neighbours_of_a_seed_leave_out_what_may_not_be_shown(query: QueryOf) -> None:
+    asked = query("ana")
+    seeds = g.similar(asked)
+    assert [seed.seed for seed in seeds] == [10, 20]
+    assert all(asked.eligible[seed.candidates.rows].all() for seed in seeds)
+
+
+def test_the_second_seed_is_of_another_franchise(
+    small: Any, query: QueryOf, member_of: Callable[..., dict[str, Any]]
+) -> None:
+    small.features.members["fan"] = member_of({9: 1.0, 11: 1.0, 20: 1.0}, None)  # t009 and t011: f3
+    assert [seed.seed for seed in g.similar(query("fan"))] == [9, 20]
+
+
+def test_a_country_without_a_chart_has_no_trends_of_its_own(query: QueryOf) -> None:
+    assert len(g.trending_in_country(query("ana", country="FR")).rows) == 0
+    assert len(g.trending_in_country(query("stranger")).rows) == 0
+
+
+def test_new_titles_came_within_a_year_newest_first(small: Any, query: QueryOf) -> None:
+    small.features.titles["t003"]["available_since"] -= 366 * 86_400_000_000
+    small.time[0] = small.time[0].replace(minute=30)  # the titles are refreshed
+    small.service.keeper.check()
+    answer = g.new_titles(query("stranger", country="KR"))
+    assert answer.rows[:3].tolist() == [2, 4, 5]
+    assert answer.scores[0] == pytest.approx(-(12.5 / 24))  # there for half a day and half an hour
+
+
+def test_instants_are_exact_to_the_microsecond() -> None:
+    instant = datetime(2026, 3, 1, 20, 0, 0, 123_457, tzinfo=UTC)
+    assert microseconds(instant) == 1_772_395_200_123_457.0
