@@ -135,8 +135,8 @@ class Column:
 class Table:
     """A table of the lake, partitioned by the UTC day (or month) of ``event_timestamp``.
 
-    Raw tables are partitioned by day. Feature tables, which Feast reads whole, by month: a history of
-    decades would otherwise be thousands of tiny files.
+    What grows with traffic, events and impressions, is partitioned by day. The catalogue, profiles and
+    feature tables, which are read whole, by month: decades would otherwise be thousands of tiny files.
     """
 
     name: str
@@ -215,6 +215,7 @@ TITLES: Final = Table(
         Column(AVAILABLE_SINCE, _INSTANT, "first day on the service", "UTC"),
         Column(EVENT_TIMESTAMP, _INSTANT, "when this version of the metadata became known", "UTC"),
     ),
+    partition="month",
 )  # fmt: skip
 
 MEMBERS: Final = Table(
@@ -224,6 +225,7 @@ MEMBERS: Final = Table(
         Column(MATURITY_LIMIT, pa.int64(), "oldest suitable age shown; null: no limit", "years", True, 0, 18),
         Column(EVENT_TIMESTAMP, _INSTANT, "when the profile was made or changed", "UTC"),
     ),
+    partition="month",
 )  # fmt: skip
 
 IMPRESSIONS: Final = Table(

@@ -41,6 +41,7 @@ title_statistics = FeatureView(
     entities=[title],
     schema=fields(s.TITLE_STATISTICS),
     source=title_statistics_source,
+    # What a title did when it was last touched over a year ago says nothing of how it does now.
     ttl=timedelta(days=365),
     tags={"cadence": "daily"},
 )

@@ -16,8 +16,8 @@ user_snapshot = FeatureView(
     entities=[user],
     schema=fields(s.USER_SNAPSHOT),
     source=user_snapshot_source,
-    # A member who comes back after a year is still who they were; later than that, start anew.
-    ttl=timedelta(days=365),
+    # No limit: it holds shares and instants, which stay true however long a member is away.
+    ttl=timedelta(0),
     tags={"cadence": "hourly"},
 )
 
@@ -27,7 +27,7 @@ user_profile = FeatureView(
     entities=[user],
     schema=fields(s.USER_PROFILE),
     source=user_profile_source,
-    ttl=timedelta(0),  # no limit: a country does not expire
+    ttl=timedelta(0),
     tags={"cadence": "on change"},
 )
 

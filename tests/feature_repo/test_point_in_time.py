@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from feature_repo import schema as s
 from feature_repo.ingest.lake import Lake
 from feature_repo.store import FeatureGateway
-from feature_repo.user_views import user_snapshot
+from feature_repo.title_views import title_statistics
 
 NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
-TTL = user_snapshot.ttl
+TTL = title_statistics.ttl
 USERS = ("ann", "bob")
 TITLES = ("t1", "t2")
 
@@ -107,21 +107,22 @@ def test_pairs_get_the_newest_row_that_was_there(
 
 @given(rows=feature_rows, entities=entity_rows)
 @against_the_oracle
-def test_members_lose_what_is_older_than_the_time_to_live(
+def test_titles_lose_what_is_older_than_the_time_to_live(
     gateway: FeatureGateway, lake: Lake, make_rows: Callable[..., pa.Table], rows: list[Any],
     entities: list[Any],
 ) -> None:  # fmt: skip
-    rows = list(dict.fromkeys((user, when, delay) for user, _, when, delay in rows))
+    rows = list(dict.fromkeys((title, when, delay) for _, title, when, delay in rows))
     data = [
-        {s.USER_ID: user, s.EVENT_TIMESTAMP: when, s.CREATED_TIMESTAMP: when + delay, s.WATCH_COUNT: number}
-        for number, (user, when, delay) in enumerate(rows)
+        {s.TITLE_ID: title, s.EVENT_TIMESTAMP: when, s.CREATED_TIMESTAMP: when + delay, s.VIEW_COUNT: number}
+        for number, (title, when, delay) in enumerate(rows)
     ]
-    lake.replace(s.USER_SNAPSHOT, make_rows(s.USER_SNAPSHOT, data or [{s.USER_ID: "somebody else"}]))
-    for table in (s.USER_PROFILE, s.USER_ALS_EMBEDDING):
-        lake.replace(table, make_rows(table, [{s.USER_ID: "somebody else"}]))
-    answer = gateway.historical("ranker_members", entities_table(entities))
-    expected = [oracle(rows, (user,), at, TTL) for user, _, at in entities]
-    assert answer.column(s.WATCH_COUNT).to_pylist() == expected
+    nothing = [{s.TITLE_ID: "another"}]
+    lake.replace(s.TITLE_STATISTICS, make_rows(s.TITLE_STATISTICS, data or nothing))
+    for table in (s.TITLE_METADATA, s.TITLE_ALS_EMBEDDING):
+        lake.replace(table, make_rows(table, nothing))
+    answer = gateway.historical("ranker_titles", entities_table(entities))
+    expected = [oracle(rows, (title,), at, TTL) for _, title, at in entities]
+    assert answer.column(s.VIEW_COUNT).to_pylist() == expected
 
 
 def test_later_rows_never_change_an_earlier_answer(

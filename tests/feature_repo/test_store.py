@@ -12,7 +12,7 @@ from feature_repo.ingest.lake import Lake
 from feature_repo.materialization import MaterializationError
 from feature_repo.settings import Settings
 from feature_repo.store import FeatureGateway
-from feature_repo.user_views import user_snapshot
+from feature_repo.title_views import title_statistics
 
 MakeRows = Callable[..., pa.Table]
 NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
@@ -53,13 +53,14 @@ def test_a_stranger_comes_back_with_nulls_in_the_same_columns(filled: FeatureGat
 
 @pytest.mark.parametrize(
     ("after", "count"),
-    [(timedelta(0), 7.0), (timedelta(seconds=1), None)],
+    [(timedelta(0), 0.0), (timedelta(seconds=1), None)],
     ids=["at its end", "a second later"],
 )
 def test_an_online_row_expires_with_its_time_to_live(
     filled: FeatureGateway, after: timedelta, count: float | None
 ) -> None:
-    found = filled.member_features("ann", NOON + user_snapshot.ttl + after)[s.WATCH_COUNT][0]
+    snapshot = filled.title_snapshot(["t1"], NOON + title_statistics.ttl + after)
+    found = snapshot.columns[s.VIEW_COUNT][0]
     assert found == count if count is not None else np.isnan(found)
 
 
