@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from datetime import datetime
 from typing import Any, Final
 
@@ -32,12 +32,28 @@ def materialize_views(
     """See :meth:`feature_repo.store.FeatureGateway.materialize`."""
     arrived = {}
     for done, view in enumerate(views):
-        with redirect_stdout(io.StringIO()):  # Feast prints; whoever called us shows progress
+        # Feast prints; whoever called us shows progress.
+        with redirect_stdout(io.StringIO()), _same_instant_overwrites(store.config.online_store):
             store.materialize(start, end, feature_views=[view.name])
         arrived[view.name] = _check_arrival(store, view, start, end)
         if progress is not None:
             progress(view.name, done + 1, len(views))
     return arrived
+
+
+@contextmanager
+def _same_instant_overwrites(online_store: Any) -> Iterator[None]:
+    """Let a row replace one of its own instant, as after another training on the same data.
+
+    Feast keeps the row that is there unless the new one is younger. What is materialized here is each
+    entity's newest row of the lake, which is the truth.
+    """
+    before = online_store.skip_dedup
+    online_store.skip_dedup = True
+    try:
+        yield
+    finally:
+        online_store.skip_dedup = before
 
 
 def _check_arrival(store: Any, view: Any, start: datetime, end: datetime) -> int:

@@ -93,11 +93,7 @@ class FeatureGateway:
         return len(objects)
 
     def forget(self) -> None:
-        """Remove every definition and every online value of this project: a fresh start.
-
-        Online rows are only replaced by newer ones, so another data set, or another training on the same
-        data, would otherwise leave the old values in place.
-        """
+        """Remove every definition and every online value of this project: a fresh start for other data."""
         self._store.teardown()
         self._services.clear()
         self._views.clear()

@@ -9,7 +9,6 @@ import click
 from pydantic import ValidationError
 from rich.console import Console
 
-from feature_repo import schema as s
 from feature_repo.backfill_cli import build_features
 from feature_repo.cli import open_gateway
 from feature_repo.ingest.cli import movielens
@@ -61,11 +60,11 @@ def pipeline(ctx: click.Context, data: Path | None, config_file: Path | None) ->
             ctx.invoke(simulate_command)
         else:
             ctx.invoke(movielens, directory=data)
-            Lake(Settings.from_environment().lake).replace(
-                s.IMPRESSIONS, s.IMPRESSIONS.arrow_schema.empty_table()
-            )
     with recorder.step("build features"):
         ctx.invoke(build_features)
+    settings = Settings.from_environment()
+    with open_gateway(settings) as gateway:
+        gateway.forget()  # members and titles of other data may carry the same ids
     _train(config, recorder, SIMULATED if data is None else f"MovieLens {data.name}")
 
 
@@ -87,7 +86,6 @@ def _train(config: TrainingConfig, recorder: StepRecorder, dataset: str) -> None
     settings = Settings.from_environment()
     with open_gateway(settings) as gateway:
         with recorder.step("apply definitions"):
-            gateway.forget()
             gateway.apply()
         try:
             version = train(

@@ -81,6 +81,15 @@ def test_an_entity_that_did_not_arrive_online_is_named(
         filled.materialize(NOON - timedelta(days=1), NOON)
 
 
+def test_materializing_again_replaces_a_row_of_the_same_instant(
+    filled: FeatureGateway, lake: Lake, make_rows: MakeRows
+) -> None:
+    row = {s.USER_ID: "ann", s.EVENT_TIMESTAMP: NOON, s.MODEL_VERSION: "retrained"}
+    lake.replace(s.USER_ALS_EMBEDDING, make_rows(s.USER_ALS_EMBEDDING, [row]))
+    filled.materialize(NOON - timedelta(days=1), NOON)
+    assert filled.member_features("ann", LATER)[s.MODEL_VERSION].tolist() == ["retrained"]
+
+
 def test_forgetting_removes_online_values_and_definitions(filled: FeatureGateway) -> None:
     filled.forget()
     filled.apply()

@@ -1,0 +1,67 @@
+"""``python -m tests.benchmarks``: how fast the service is, beside how fast it would be otherwise."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import click
+import structlog
+from rich.console import Console
+
+from feature_repo.settings import Settings
+from tests.benchmarks.features import measure_features
+from tests.benchmarks.fold_in import measure_fold_in
+from tests.benchmarks.http_load import measure_http
+from tests.benchmarks.pages import measure_pages
+from tests.benchmarks.ranking import measure_ranking
+from tests.benchmarks.results import Measurement, table, write
+from tests.benchmarks.retrieval import measure_retrieval
+from tests.benchmarks.subject import Subject, default_environment, open_subject
+from tests.benchmarks.timing import Effort
+
+BENCHMARKS: Final[dict[str, Callable[[Subject, Effort], Iterator[Measurement]]]] = {
+    "features": measure_features,
+    "retrieval": measure_retrieval,
+    "ranker": measure_ranking,
+    "page": measure_pages,
+    "http": measure_http,
+    "fold-in": measure_fold_in,
+}
+QUICK: Final = 50
+
+
+@click.command()
+@click.option("--home", type=click.Path(file_okay=False), help="Where the service lies. [MARQUEE_HOME, var/]")
+@click.option("--repeat", default=500, show_default=True, type=click.IntRange(min=1), help="Calls of each.")
+@click.option("--quick", is_flag=True, help=f"{QUICK} calls of each: a look, not a measurement.")
+@click.option("--only", multiple=True, type=click.Choice(list(BENCHMARKS)), help="Only this (repeatable).")
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path), help="JSON file. [bench.json in the home]"
+)
+@click.option("--seed", default=0, show_default=True, help="Of the sample of members.")
+def main(
+    home: str | None, repeat: int, quick: bool, only: tuple[str, ...], output: Path | None, seed: int
+) -> None:
+    """Measure the service that is there; without one, the default pipeline makes one first."""
+    # Redirected, the table keeps its width.
+    console = Console() if os.isatty(1) else Console(width=200)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    environment = default_environment(home)
+    measured: list[Measurement] = []
+    with open_subject(environment, seed) as subject:
+        for name in only or BENCHMARKS:
+            with console.status(f"measuring {name}"):
+                measured += BENCHMARKS[name](subject, Effort(QUICK if quick else repeat))
+        title = f"{subject.state.models.version}, {len(subject.state.catalogue):,} titles"
+    load = f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}, one thread per library"
+    console.print(table(measured, f"{title}; {load}"))
+    file = output or Settings.from_environment(environment).home / "bench.json"
+    write(file, measured)
+    click.echo(f"written to {file}")
+
+
+main()
