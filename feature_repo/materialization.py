@@ -30,14 +30,21 @@ def materialize_views(
     progress: Callable[[str, int, int], None] | None,
 ) -> dict[str, int]:
     """See :meth:`feature_repo.store.FeatureGateway.materialize`."""
-    arrived = {}
-    for done, view in enumerate(views):
+    filled = [view for view in views if _has_files(view)]
+    if not filled:
+        raise MaterializationError(
+            "the lake holds no feature tables, or the definitions are not applied: run "
+            "`python -m feature_repo build-features` and `python -m feature_repo apply` first"
+        )
+    # Embeddings only come with the first training.
+    arrived = {view.name: 0 for view in views}
+    for done, view in enumerate(filled):
         # Feast prints; whoever called us shows progress.
         with redirect_stdout(io.StringIO()), _same_instant_overwrites(store.config.online_store):
             store.materialize(start, end, feature_views=[view.name])
         arrived[view.name] = _check_arrival(store, view, start, end)
         if progress is not None:
-            progress(view.name, done + 1, len(views))
+            progress(view.name, done + 1, len(filled))
     return arrived
 
 
@@ -54,6 +61,13 @@ def _same_instant_overwrites(online_store: Any) -> Iterator[None]:
         yield
     finally:
         online_store.skip_dedup = before
+
+
+def _has_files(view: Any) -> bool:
+    try:
+        return bool(ds.dataset(view.batch_source.path, format="parquet").files)
+    except FileNotFoundError:
+        return False
 
 
 def _check_arrival(store: Any, view: Any, start: datetime, end: datetime) -> int:

@@ -93,7 +93,7 @@ def _train(config: TrainingConfig, recorder: StepRecorder, dataset: str) -> None
                 now=datetime.now(UTC), dataset=dataset,
                 truth=_truth(settings) if dataset == SIMULATED else None,
             )  # fmt: skip
-        except (ValueError, LakeError, BundleError) as error:
+        except (ValueError, FileNotFoundError, LakeError, BundleError) as error:
             raise click.ClickException(str(error)) from error
     click.echo(f"bundle {version}")
     click.echo(f"report {settings.reports / version / 'index.html'}")

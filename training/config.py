@@ -21,7 +21,7 @@ class TrainingConfig(BaseModel):
     window_days: float | None = Field(None, gt=0, description="how far back interactions count; null: all")
     older_share: float = Field(1.0, ge=0, le=1, description="share of interactions older than a day kept")
     ranker_rows: int = Field(300_000, ge=1, description="most examples the ranker learns from")
-    candidates: int = Field(500, ge=1, description="titles the ranker is given per member")
+    candidates: int = Field(500, ge=2, description="titles the ranker is given per member")
     relevance_fraction: float = Field(0.5, ge=0, le=1, description="a test title watched this far counts")
     evaluation_members: int = Field(2_000, ge=1, description="most members whose lists are evaluated")
     truth_members: int = Field(300, ge=1, description="members judged against a simulated service's truth")

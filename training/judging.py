@@ -31,7 +31,8 @@ ALS: Final = "als"
 ALS_AND_RANKER: Final = "als + ranker"
 ORACLE: Final = "oracle"
 TRUTH_K: Final = 10
-POPULAR_CANDIDATES: Final = 100
+POPULAR_SHARE: Final = 0.2
+"""Of a member's candidates, how many popularity proposes; ALS proposes the others."""
 
 TruePlayProbability = Callable[
     [NDArray[np.str_], NDArray[np.str_], NDArray[np.float64], NDArray[np.str_]], NDArray[np.float64]
@@ -107,6 +108,7 @@ def _scorers(
     config: TrainingConfig,
 ) -> dict[str, Scorer]:
     matrix = als.matrix
+    popular = max(1, round(config.candidates * POPULAR_SHARE))
     popularity = PopularityScorer(matrix)
     factors = FallbackScorer(
         DotProductScorer(als.factors.user_factors, als.factors.title_factors), popularity, matrix
@@ -117,7 +119,7 @@ def _scorers(
         member=members_as_of(data.gateway, matrix.user_ids, _at_test_start(data, len(matrix.user_ids))),
         titles=titles,
         context=context,
-        proposers=[(factors, config.candidates - POPULAR_CANDIDATES), (popularity, POPULAR_CANDIDATES)],
+        proposers=[(factors, config.candidates - popular), (popularity, popular)],
         available=cases.available,
     )
     return {

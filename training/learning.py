@@ -99,10 +99,16 @@ def fit_ranker_on_window(
     """Fit the ranker on its window; return it with the validation examples, the latest pages.
 
     Learns from impressions where the lake holds them, else from candidates drawn as the generators
-    would have drawn them. ``als`` must be fitted as of the window's start.
+    would have drawn them. ``als`` must be fitted as of the window's start. Raises ``ValueError`` where
+    there is nothing to learn from.
     """
     tiles = _tiles(data, als, config)
-    cut = tiles.pages[int(len(tiles.pages) * (1 - VALIDATION_SHARE))] if len(tiles.pages) else 0
+    if not len(tiles.labels):
+        raise ValueError(
+            f"nothing to learn a ranker from between {data.windows.ranker_start} and {data.windows.test_start}: "
+            "no impressions, and no candidate was watched; lower ranker_share or bring more events"
+        )
+    cut = tiles.pages[int(len(tiles.pages) * (1 - VALIDATION_SHARE))]
     examples = ranking_examples(data.gateway, tiles)
     early, late = tiles.pages < cut, tiles.pages >= cut
     training, validation = _part(examples, early), _part(examples, late)

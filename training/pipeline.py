@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -73,6 +73,5 @@ def train(
 
 def materialize_all(gateway: FeatureGateway, data: TrainingData) -> dict[str, int]:
     """Bring every entity's newest features online, as of the end of the data."""
-    oldest = min(int(data.catalogue.available_since.min()), int(data.events.timestamps.min()))
-    start = datetime.fromtimestamp(oldest / 1e6, tz=data.windows.end.tzinfo)
-    return gateway.materialize(start, data.windows.end)
+    # A member may have joined, or a title become known, long before the first event.
+    return gateway.materialize(datetime(1970, 1, 1, tzinfo=UTC), data.windows.end)

@@ -101,11 +101,12 @@ def tiles_from_candidates(
     """
     rng = np.random.default_rng(plan.seed)
     titles, users = seen.title_rows(events.title_ids), seen.user_rows(events.user_ids)
+    history = _Histories(users, titles, events.timestamps)
     popular = np.argsort(-seen.title_viewers, kind="stable")
     pages = []
     for rows in _member_days(events, users, window):
         user, now = int(users[rows[0]]), int(events.timestamps[rows[0]])
-        before = _watched_before(seen, user, titles, users, events.timestamps, now)
+        before = np.concatenate([seen.fractions[user].indices, history.before(user, now)])
         candidates = _candidates(factors, seen, user, before, popular, plan)
         liked = titles[rows][events.watch_fractions[rows] >= LIKED_FRACTION]
         hits = np.isin(candidates, liked)
@@ -154,18 +155,19 @@ def _member_days(
     yield from (part for part in np.split(rows, edges) if len(part))
 
 
-def _watched_before(
-    seen: InteractionMatrix,
-    user: int,
-    titles: NDArray[np.int64],
-    users: NDArray[np.int64],
-    timestamps: NDArray[np.int64],
-    now: int,
-) -> NDArray[np.int64]:
-    until = np.searchsorted(timestamps, now)
-    since = np.searchsorted(timestamps, now - 400 * MICROSECONDS_PER_DAY)
-    recent = titles[since:until][users[since:until] == user]
-    return np.concatenate([seen.fractions[user].indices, recent])
+class _Histories:
+    """Each member's events by time, so that a page finds what was watched before it."""
+
+    def __init__(
+        self, users: NDArray[np.int64], titles: NDArray[np.int64], timestamps: NDArray[np.int64]
+    ) -> None:
+        order = np.lexsort((timestamps, users))
+        self._users, self._titles, self._timestamps = users[order], titles[order], timestamps[order]
+
+    def before(self, user: int, now: int) -> NDArray[np.int64]:
+        first, end = np.searchsorted(self._users, [user, user + 1])
+        until = first + np.searchsorted(self._timestamps[first:end], now)
+        return self._titles[first:until]
 
 
 def _candidates(

@@ -10,7 +10,7 @@ from feature_repo.transforms.encoding import Arrays
 from feature_repo.transforms.ranking import CONTEXT_INPUTS, MEMBER_INPUTS, TITLE_INPUTS, ranking_features
 from training.evaluation.scoring import Scorer
 from training.evaluation.top_k import top_k
-from training.interactions import InteractionMatrix
+from training.interactions import InteractionMatrix, rows_of
 from training.ranker import Ranker
 
 
@@ -79,11 +79,10 @@ def first_contexts(
     unknown device.
     """
     known, first = np.unique(user_ids, return_index=True)
-    place = np.searchsorted(known, members)
-    place[place == len(known)] = 0
-    found = known[place] == members if len(known) else np.zeros(len(members), dtype=bool)
-    rows = first[place] if len(known) else place
-    return {
-        s.REQUEST_TIMESTAMP: np.where(found, instants[rows], default).astype(np.float64),
-        s.DEVICE_TYPE: np.where(found, device_types[rows], ""),
-    }
+    places = rows_of(members, known)
+    found = places >= 0
+    rows = first[places[found]]
+    timestamps = np.full(len(members), default, dtype=np.float64)
+    devices = np.full(len(members), "", dtype=device_types.dtype)
+    timestamps[found], devices[found] = instants[rows], device_types[rows]
+    return {s.REQUEST_TIMESTAMP: timestamps, s.DEVICE_TYPE: devices}

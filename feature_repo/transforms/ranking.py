@@ -70,9 +70,10 @@ def ranking_features(member: Arrays, titles: Arrays, context: Arrays) -> NDArray
 
 def _broadcast_rows(*sides: Arrays) -> int:
     lengths = {len(array) for side in sides for array in side.values()}
-    if len(lengths - {1}) > 1:
+    many = lengths - {1}
+    if len(many) > 1:
         raise ValueError(f"row counts do not broadcast: {sorted(lengths)}")
-    return max(lengths)
+    return many.pop() if many else 1
 
 
 def _code(values: NDArray[Any], vocabulary: tuple[str, ...]) -> NDArray[np.float64]:

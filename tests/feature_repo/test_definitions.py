@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,3 +71,32 @@ def test_apply_and_both_materializations_work_from_the_folder(
     online = feast("get-online-features", "-e", "user_id=ann", "-f", "user_profile:country")
     assert "KR" in online
     feast("materialize-incremental", "2026-03-31T00:00:00", "-v", "user_profile")
+
+
+def test_feasts_own_interface_shows_the_definitions(feast: Feast, settings: Settings) -> None:
+    feast("apply")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [str(Path(sys.executable).with_name("feast")), "-f", "profiles/home.yaml", "ui"]
+    environment = os.environ | {"MARQUEE_HOME": str(settings.home), "REDIS_URL": settings.redis_url or ""}
+    with subprocess.Popen(
+        [*command, "--host", "127.0.0.1", "--port", str(port)],
+        cwd=FEATURE_REPOSITORY, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as server:  # fmt: skip
+        try:
+            views = _answer_of(f"http://127.0.0.1:{port}/api/v1/feature_views?project=marquee", server)
+        finally:
+            server.terminate()
+    assert "user_snapshot" in views
+
+
+def _answer_of(url: str, server: subprocess.Popen[bytes]) -> str:
+    """Ask until the server answers; fail when it ends first."""
+    while server.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return str(answer.read().decode())
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.1)
+    pytest.fail(f"feast ui ended with status {server.returncode}")
