@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,18 @@ import pytest
 import redis
 
 from feature_repo import schema as s
+from feature_repo.backfill import backfill
 from feature_repo.ingest.lake import Lake
 from feature_repo.redis_server import running_redis
 from feature_repo.settings import Settings
+from feature_repo.simulation.config import SimulationConfig
+from feature_repo.simulation.simulate import SimulatedService, simulate
 from feature_repo.store import FeatureGateway
+from training.als import AlsConfig
+from training.config import TrainingConfig
+from training.pipeline import train
+from training.ranker import RankerConfig
+from training.steps import StepRecorder
 
 MakeRows = Callable[[s.Table, Sequence[Mapping[str, Any]]], pa.Table]
 """(table, rows that name only what matters) to a complete table of that schema."""
@@ -85,3 +94,56 @@ def _plain(column: s.Column) -> Any:
     if pa.types.is_string(column.type):
         return column.allowed[0] if column.allowed else "x"
     return False if pa.types.is_boolean(column.type) else 0
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedService:
+    """A small simulated service with features, a champion bundle and everything online.
+
+    Shared by all tests: what one writes to it, the others see. ``end`` is the end of its data.
+    """
+
+    simulated: SimulatedService
+    settings: Settings
+    lake: Lake
+    gateway: FeatureGateway
+    version: str
+    end: datetime
+
+    def train_again(self, now: datetime, **changes: Any) -> str:
+        """Train once more on the same data; return the version."""
+        return _train_small(self.gateway, self.lake, self.settings, self.simulated, now, **changes)
+
+
+@pytest.fixture(scope="session")
+def trained_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrainedService]:
+    """Simulated, backfilled, applied and trained in a home with a Redis of its own."""
+    home = tmp_path_factory.mktemp("trained")
+    settings = Settings(home, str(home / "lake"), None)
+    end = datetime(2026, 3, 10, tzinfo=UTC)
+    simulated = simulate(SimulationConfig(titles=500, members=150, days=9, sessions_per_day=1.5), 3, end)
+    lake = Lake(settings.lake)
+    tables = (simulated.titles, simulated.members, simulated.events, simulated.impressions)
+    for table, data in zip((s.TITLES, s.MEMBERS, s.EVENTS, s.IMPRESSIONS), tables, strict=True):
+        lake.replace(table, data)
+    backfill(lake, end, seed=0)
+    with running_redis(settings) as url:
+        gateway = FeatureGateway.open(settings, url)
+        gateway.apply()
+        version = _train_small(gateway, lake, settings, simulated, end)
+        yield TrainedService(simulated, settings, lake, gateway, version, end)
+
+
+def _train_small(
+    gateway: FeatureGateway,
+    lake: Lake,
+    settings: Settings,
+    simulated: SimulatedService,
+    now: datetime,
+    **changes: Any,
+) -> str:
+    small = {"als": AlsConfig(iterations=5, threads=1), "ranker": RankerConfig(trees=60, threads=1)}
+    return train(
+        gateway, lake, settings, TrainingConfig(**(small | changes)), StepRecorder(lambda _: None),
+        now=now, dataset="simulated service", truth=simulated.world.play_probability,
+    )  # fmt: skip

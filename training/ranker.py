@@ -23,7 +23,8 @@ class RankerConfig(BaseModel):
 
     On synthetic pages (a planted linear rule, one interaction, position bias, page-level activity; three
     seeds) ``binary:logistic`` put titles of 1 to 5 points more play probability into the top 10
-    than ``rank:ndcg``, and its scores are probabilities, so it is the default.
+    than ``rank:ndcg``, and its scores are probabilities, so it is the default. Depth and child weight
+    gave the lowest loss on the validation pages of both the simulated service and MovieLens 1M.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,9 +33,9 @@ class RankerConfig(BaseModel):
         "binary:logistic", description="probability of a play, or order within a page"
     )
     trees: int = Field(200, ge=1, description="most trees; early stopping may keep fewer")
-    depth: int = Field(6, ge=1, le=16, description="deepest level of a tree")
+    depth: int = Field(4, ge=1, le=16, description="deepest level of a tree")
     learning_rate: float = Field(0.08, gt=0, le=1, description="share of each tree that is added")
-    min_child_weight: float = Field(5.0, ge=0, description="smallest sum of Hessians in a leaf")
+    min_child_weight: float = Field(50.0, ge=0, description="smallest sum of Hessians in a leaf")
     subsample: float = Field(0.8, gt=0, le=1, description="share of rows a tree sees")
     column_subsample: float = Field(0.8, gt=0, le=1, description="share of columns a tree sees")
     early_stopping_trees: int = Field(20, ge=1, description="trees without gain on the validation slice")

@@ -123,9 +123,12 @@ def _draw_franchises(
     config: SimulationConfig, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the franchise of each title (-1: none) and the title whose traits it shares."""
-    chosen = rng.permutation(config.titles)[: int(config.titles * config.franchise_share)]
+    count = int(config.titles * config.franchise_share)
+    chosen = rng.permutation(config.titles)[: count if count > 1 else 0]
     sizes = rng.integers(2, 7, size=len(chosen))
     numbers = np.repeat(np.arange(len(chosen)), sizes)[: len(chosen)]
+    # Where the last franchise was cut to one title, that title joins the franchise before.
+    numbers[-1:] = numbers[-2:-1]
     franchises = np.full(config.titles, -1)
     franchises[chosen] = numbers
     leaders = np.arange(config.titles)

@@ -36,7 +36,7 @@ def _as_instant(_context: click.Context, _option: click.Parameter, value: str) -
 @click.option("--members", default=_DEFAULTS.members, show_default=True, help="Members at the end.")
 @click.option("--titles", default=_DEFAULTS.titles, show_default=True, help="Size of the catalogue.")
 @click.option("--days", default=_DEFAULTS.days, show_default=True, help="Length of the window.")
-@click.option("--seed", default=1, show_default=True, help="Same seed, same service.")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Same seed, same service.")
 @click.option(
     "--end",
     default=_DEFAULT_END,

@@ -6,6 +6,7 @@ that TF-IDF and co-appearance find what members like.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final, TypeVar
 
@@ -44,15 +45,23 @@ def write_names(
     leaders: NDArray[np.int64],
     rng: np.random.Generator,
 ) -> list[str]:
-    """Name each title by its first genre; the parts of a franchise share the first half."""
+    """Name each title by its first genre; the parts of a franchise share the first half.
+
+    ``genres`` (T, 3) are codes, ``franchises`` (T,) -1 for none, ``leaders`` (T,) the title whose first
+    half a title takes. No two parts of a franchise have the same second half.
+    """
     draws = rng.random((len(genres), 3))
     stems = []
     for first, (adjective, noun, _) in zip(genres[:, 0].tolist(), draws.tolist(), strict=True):
         words = _WORDS[first]
         stems.append(f"The {_pick(ADJECTIVES, adjective)} {_pick(words, noun).capitalize()}")
     names = [stems[leader] for leader in leaders.tolist()]
+    parts: Counter[int] = Counter()
     for place in np.flatnonzero((franchises >= 0) & (leaders != np.arange(len(leaders)))).tolist():
-        names[place] += f": {_pick(PART_NAMES, draws[place, 2])}"
+        leader = int(leaders[place])
+        first_part = int(draws[leader, 2] * len(PART_NAMES))
+        names[place] += f": {PART_NAMES[(first_part + parts[leader]) % len(PART_NAMES)]}"
+        parts[leader] += 1
     return names
 
 

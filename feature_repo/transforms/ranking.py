@@ -65,6 +65,8 @@ def ranking_features(member: Arrays, titles: Arrays, context: Arrays) -> NDArray
     for place, name in enumerate(RANKING_FEATURES[: -len(s.GENRES)]):
         matrix[:, place] = columns[name]
     matrix[:, -len(s.GENRES) :] = titles[s.GENRE_VECTOR]
+    # A NaN's sign depends on how many rows the processor took at a time: one NaN for all.
+    np.copyto(matrix, np.nan, where=np.isnan(matrix))
     return matrix
 
 

@@ -10,7 +10,8 @@ from sklearn.metrics import roc_auc_score
 from feature_repo.transforms.ranking import RANKING_FEATURES
 from training.ranker import Ranker, RankerConfig, RankingExamples, fit_ranker, ranking_label
 
-CONFIG = RankerConfig(trees=30, depth=3, learning_rate=0.3, threads=1)
+# The tests learn from a few hundred rows, where the default child weight would stop every split early.
+CONFIG = RankerConfig(trees=30, depth=3, learning_rate=0.3, min_child_weight=5, threads=1)
 RULE = RANKING_FEATURES.index("als_score")
 
 
