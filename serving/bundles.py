@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import structlog
 
 from feature_repo import schema as s
@@ -115,9 +114,9 @@ class StateKeeper:
         end = bundle.manifest.data_window.end
         clock = service_clock(self._settings.clock_mode, end, self._wall, self._started_at)
         catalogue = read_catalogue(self._reader, bundle.contents.title_ids.tolist(), clock())
-        warn_of_other_vectors(catalogue, bundle)
         user_ids = bundle.contents.user_ids.tolist()
-        state = ServingState(models, catalogue, clock, user_ids[0] if user_ids else "newcomer")
+        state = ServingState.of(models, catalogue, clock, user_ids[0] if user_ids else "newcomer")
+        warn_of_other_vectors(state)
         warm_up(self._reader, state, user_ids)
         self._holder.swap(state)
         self._refreshed_at = self._wall()
@@ -137,7 +136,9 @@ class StateKeeper:
         except Exception:
             self._metrics.snapshot_refreshed(False)
             raise
-        self._holder.swap(current.with_catalogue(catalogue))
+        state = current.with_catalogue(catalogue)
+        warn_of_other_vectors(state)
+        self._holder.swap(state)
         self._metrics.snapshot_refreshed(True)
 
 
@@ -155,16 +156,10 @@ def warm_up(reader: FeatureReader, state: ServingState, user_ids: list[str]) -> 
         maker.make(state, PageRequest(members[page % len(members)], device, state.clock()))
 
 
-def warn_of_other_vectors(catalogue: Catalogue, bundle: Bundle) -> None:
-    """Warn where the store's vectors are of another model than the bundle's.
-
-    Members' vectors come from the store, so they would be compared with titles of another space.
-    """
-    stored = catalogue.ranking_inputs[s.TITLE_EMBEDDING]
-    ours = bundle.contents.title_factors
-    known = np.isfinite(stored).all(axis=1) & ours.any(axis=1)
-    if known.any() and not np.allclose(stored[known], ours[known], rtol=1e-4, atol=1e-6):
+def warn_of_other_vectors(state: ServingState) -> None:
+    """Warn where the store's vectors are of another model than the bundle's, which then stand in."""
+    if not state.vector_versions:
         _log.warning(
             "the feature store holds vectors of another model",
-            version=bundle.manifest.version, remedy="materialize the embeddings of this bundle",
+            version=state.models.version, remedy="materialize the embeddings of this bundle",
         )  # fmt: skip

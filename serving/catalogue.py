@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ Mask = NDArray[np.bool_]
 """One truth value per title of the catalogue."""
 
 NO_FRANCHISE = -1
+FULL_PAGE: Final = 80
+"""Titles that a page holds at most."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +31,8 @@ class Catalogue:
 
     ``genres`` is (T, genres) in the order of ``schema.GENRES``; ``franchises`` numbers franchises, with
     NO_FRANCHISE for none; ``available_since`` is in microseconds since 1970 UTC; ``newest_first`` lists
-    all rows, latest arrival first, ties by views.
+    all rows, latest arrival first, ties by views; ``model_versions`` names the model of each title's vector;
+    ``cautious_limit`` is the maturity limit of somebody whose own cannot be read.
     """
 
     title_ids: tuple[str, ...]
@@ -42,6 +46,8 @@ class Catalogue:
     newest_first: Rows
     everywhere: Mask
     allowed_in: dict[str, Mask]
+    model_versions: NDArray[np.str_]
+    cautious_limit: float
     taken_at: datetime
 
     def __len__(self) -> int:
@@ -66,12 +72,14 @@ class Catalogue:
             newest_first=np.lexsort((-views, -since)),  # NaN sorts last
             everywhere=everywhere,
             allowed_in=allowed_in,
+            model_versions=columns[s.MODEL_VERSION],
+            cautious_limit=_cautious_limit(columns[s.MATURITY_LEVEL][everywhere]),
             taken_at=snapshot.taken_at,
         )
 
     def gather(self, rows: Rows) -> Arrays:
         """Return TITLE_INPUTS of these rows, as ``ranking_features`` takes them."""
-        return {name: column[rows] for name, column in self.ranking_inputs.items()}
+        return {name: column.take(rows, axis=0) for name, column in self.ranking_inputs.items()}
 
     def eligible(self, country: str, maturity_limit: float, now_us: float, watched: Iterable[str]) -> Mask:
         """Return which titles may stand on a page.
@@ -86,6 +94,10 @@ class Catalogue:
         mask[[self.row_of[title] for title in watched if title in self.row_of]] = False
         return mask
 
+    def offered_to_all(self, maturity_limit: float, now_us: float) -> Mask:
+        """Return the titles that anybody within ``maturity_limit`` may be shown, wherever they are."""
+        return self.eligible("", maturity_limit, now_us, ())
+
 
 def _country_masks(countries: NDArray[np.object_]) -> tuple[Mask, dict[str, Mask]]:
     """Return which titles are offered everywhere, and which in each country that any title names."""
@@ -97,6 +109,12 @@ def _country_masks(countries: NDArray[np.object_]) -> tuple[Mask, dict[str, Mask
                 allowed[country] = everywhere.copy()
             allowed[country][row] = True
     return everywhere, allowed
+
+
+def _cautious_limit(levels: NDArray[np.float64]) -> float:
+    """Return the strictest limit that leaves a full page of these titles; NaN (no limit) if none does."""
+    enough = [limit for limit in s.MATURITY_LEVELS if (levels <= limit).sum() >= FULL_PAGE]
+    return float(enough[0]) if enough else float("nan")
 
 
 def _franchise_numbers(franchise_ids: NDArray[np.str_]) -> tuple[int, ...]:

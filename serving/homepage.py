@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -14,11 +14,13 @@ from serving.api.models import Homepage, Row
 from serving.candidates import generators as g
 from serving.candidates.answer import Candidates, SeedNeighbours
 from serving.candidates.merge import Merged, merge
-from serving.candidates.query import PageRequest, Query, microseconds
+from serving.candidates.query import PageRequest, Query
+from serving.catalogue import Mask
+from serving.eligibility import Visit, eligible_titles, surely_eligible_titles
 from serving.members import FeatureReader, Member, read_member
 from serving.page.assembly import Ingredients, assemble, popular_page
 from serving.page.layout import Layout
-from serving.page.ranked import Ranked, by_ranker, by_retrieval
+from serving.page.ranked import Ranked, by_popularity, by_ranker, by_retrieval
 from serving.pipeline import Run, Stage, StageObserver
 from serving.ranking import candidate_features
 from serving.state import ServingState
@@ -30,6 +32,14 @@ IdSource = Callable[[], str]
 def unique_id() -> str:
     """Return a random UUID."""
     return str(uuid4())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    """A request and the state it is answered from."""
+
+    state: ServingState
+    request: PageRequest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,8 +84,10 @@ class HomepageMaker:
         self._observer = observer
         self._new_id = new_id
         self._layout = Layout() if layout is None else layout
-        self._features: Stage[PageRequest, Member] = Stage(
-            "features", lambda r: read_member(reader, r.user_id, r.at), fallbacks.no_features, 1.5
+        self._reader = reader
+        self._features = Stage("features", self._read_member, _no_features, 1.5)
+        self._eligibility: Stage[Visit, Mask] = Stage(
+            "eligibility", eligible_titles, surely_eligible_titles, 0.2
         )
         self._als = Stage(g.ALS, g.als, fallbacks.no_candidates, 0.5, _is_personal)
         self._similar = Stage(g.SIMILAR, g.similar, fallbacks.no_neighbours, 0.5, _is_personal)
@@ -86,14 +98,14 @@ class HomepageMaker:
             Stage(g.NEW_TITLES, g.new_titles, fallbacks.no_candidates, 0.1),
         )
         self._ranking_features = Stage("ranking_features", _matrix, lambda _: None, 0.5, _is_ranked)
-        self._ranker = Stage("ranker", _rank, _rank_without_model, 3.0, _has_matrix)
+        self._ranker = Stage("ranker", _rank, _keep_order, 3.0)
         self._page = Stage("page", self._assemble, self._plain_page, 1.5)
 
     def make(self, state: ServingState, request: PageRequest) -> tuple[Homepage, Run]:
         """Make one page, and tell how it went. A stage that fails is named in ``degraded``."""
         run = Run(self._observer)
-        member = run.through(self._features, request)
-        retrieved = self._retrieve(run, query_of(state, request, member))
+        visit = Visit(state, request, run.through(self._features, _Asked(state, request)))
+        retrieved = self._retrieve(run, visit.query(run.through(self._eligibility, visit)))
         matrix = run.through(self._ranking_features, retrieved)
         ranked = run.through(self._ranker, _RankerInput(retrieved, matrix))
         rows = run.through(self._page, _Judged(retrieved, ranked))
@@ -108,13 +120,17 @@ class HomepageMaker:
         )
         return page, run
 
+    def _read_member(self, asked: _Asked) -> Member:
+        request = asked.request
+        return asked.state.understood(read_member(self._reader, request.user_id, request.at))
+
     def _retrieve(self, run: Run, query: Query) -> _Retrieved:
         nearest = run.through(self._als, query)
         seeds = run.through(self._similar, query)
         charts = tuple((stage.name, run.through(stage, query)) for stage in self._charts)
         answers = ((g.ALS, nearest), *((g.SIMILAR, seed.candidates) for seed in seeds), *charts)
         merging: Stage[Query, Merged] = Stage(
-            "merge", lambda q: merge(answers, len(q.catalogue)), fallbacks.popular_candidates, 0.5
+            "merge", lambda q: _merge(q, answers), fallbacks.popular_candidates, 0.5
         )
         return _Retrieved(query, answers, seeds, run.through(merging, query))
 
@@ -135,12 +151,18 @@ class HomepageMaker:
 
 
 def query_of(state: ServingState, request: PageRequest, member: Member) -> Query:
-    """Work out which titles this member may be shown, here and now."""
-    country = member.country if request.country is None else request.country
-    eligible = state.catalogue.eligible(
-        country, member.maturity_limit, microseconds(request.at), member.watched
-    )
-    return Query(request, member, country, eligible, state.catalogue, state.models)
+    """Return the query of a member's request."""
+    visit = Visit(state, request, member)
+    return visit.query(eligible_titles(visit))
+
+
+def _no_features(asked: _Asked) -> Member:
+    return fallbacks.no_features(asked.state, asked.request)
+
+
+def _merge(query: Query, answers: Sequence[tuple[str, Candidates]]) -> Merged:
+    merged = merge(answers, len(query.catalogue))
+    return merged if len(merged.rows) else fallbacks.popular_candidates(query)
 
 
 def _is_ranked(retrieved: _Retrieved) -> bool:
@@ -154,15 +176,13 @@ def _matrix(retrieved: _Retrieved) -> NDArray[np.float32] | None:
     )
 
 
-def _has_matrix(asked: _RankerInput) -> bool:
-    return asked.matrix is not None
-
-
 def _rank(asked: _RankerInput) -> Ranked:
-    if asked.matrix is None:
-        raise ValueError("the ranker was asked without a matrix")
-    return by_ranker(asked.retrieved.merged, asked.retrieved.query.models.ranker.score(asked.matrix))
+    """Order by the model; without its input by retrieval, and by popularity for a member without taste."""
+    query, merged = asked.retrieved.query, asked.retrieved.merged
+    if asked.matrix is not None:
+        return by_ranker(merged, query.models.ranker.score(asked.matrix))
+    return by_retrieval(merged) if query.member.personal else by_popularity(query, merged)
 
 
-def _rank_without_model(asked: _RankerInput) -> Ranked:
-    return fallbacks.without_ranker(asked.retrieved.query, asked.retrieved.merged)
+def _keep_order(asked: _RankerInput) -> Ranked:
+    return by_retrieval(asked.retrieved.merged)

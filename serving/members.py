@@ -37,7 +37,8 @@ class Member:
 
     ``features`` holds MEMBER_INPUTS with one row; ``country`` is ``""`` where unknown;
     ``maturity_limit`` in years, NaN for none; ``recent`` pairs the latest titles with the fraction
-    watched (0 to 1), latest first; ``watched`` holds every title ever started.
+    watched (0 to 1), latest first; ``watched`` holds every title ever started;
+    ``model_version`` names the model of the member's vector, ``""`` where there is none.
     """
 
     user_id: str
@@ -46,6 +47,7 @@ class Member:
     maturity_limit: float
     recent: tuple[tuple[str, float], ...]
     watched: frozenset[str]
+    model_version: str
 
     @property
     def embedding(self) -> NDArray[np.float32] | None:
@@ -75,6 +77,7 @@ def member_from_features(user_id: str, features: Arrays) -> Member:
         maturity_limit=float(features[s.MATURITY_LIMIT][0]),
         recent=tuple(zip(recent_ids, fractions, strict=True)),
         watched=frozenset(_texts(features[s.WATCHED_TITLE_IDS][0])).union(recent_ids),
+        model_version=str(features[s.MODEL_VERSION][0]),
     )
 
 

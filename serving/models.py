@@ -13,6 +13,7 @@ from serving.candidates.charts import Charts
 from serving.catalogue import Rows
 from serving.index import VectorIndex
 from serving.ranking import Ranker
+from serving.vectors import ModelVectors
 from training.bundle import Bundle
 
 _NEIGHBOURS: Final = 200
@@ -50,6 +51,7 @@ class Models:
     popularity: Charts
     trending: Charts
     ranker: Ranker
+    vectors: ModelVectors
 
     @classmethod
     def of(cls, bundle: Bundle) -> Models:
@@ -62,4 +64,5 @@ class Models:
             popularity=Charts.rank(contents.countries, contents.popularity),
             trending=Charts.rank(contents.countries, contents.trending),
             ranker=Ranker.load(contents.ranker),
+            vectors=ModelVectors.of(contents),
         )

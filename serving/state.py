@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from serving.catalogue import Catalogue
 from serving.clock import Clock
+from serving.members import Member
 from serving.models import Models
 
 
@@ -18,10 +19,22 @@ class ServingState:
     clock: Clock
     example_user_id: str
     """A member known to the models, for a first request."""
+    vector_versions: frozenset[str]
+    """The versions that the feature store's vectors of this very model bear."""
+
+    @classmethod
+    def of(cls, models: Models, catalogue: Catalogue, clock: Clock, example_user_id: str) -> ServingState:
+        """Bring models and a snapshot together; vectors of other models are replaced by the bundle's."""
+        versions = models.vectors.versions_in(catalogue)
+        return cls(models, models.vectors.in_titles(catalogue, versions), clock, example_user_id, versions)
 
     def with_catalogue(self, catalogue: Catalogue) -> ServingState:
         """Return this state on a fresher snapshot of the same titles."""
-        return replace(self, catalogue=catalogue)
+        return ServingState.of(self.models, catalogue, self.clock, self.example_user_id)
+
+    def understood(self, member: Member) -> Member:
+        """Return the member with a vector that compares with this state's titles, or with none."""
+        return self.models.vectors.in_member(member, self.vector_versions)
 
 
 class StateHolder:

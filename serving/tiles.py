@@ -22,6 +22,7 @@ _REASONS: Final = (
     (g.TRENDING, "Trending"),
     (g.POPULARITY, "Popular"),
     (g.NEW_TITLES, "New"),
+    (g.CATALOGUE, "In the catalogue"),
 )
 """What a personal row says about a tile, by the first of these generators that found it."""
 _ROW_REASONS: Final = {"trending_now": "Trending now", "new_releases": "New"}

@@ -142,7 +142,11 @@ def _train_small(
     now: datetime,
     **changes: Any,
 ) -> str:
-    small = {"als": AlsConfig(iterations=5, threads=1), "ranker": RankerConfig(trees=60, threads=1)}
+    small = {
+        "als": AlsConfig(iterations=5, threads=1),
+        # Some hundred plays: leaves as heavy as the default's would leave the trees without a split.
+        "ranker": RankerConfig(trees=60, threads=1),
+    }
     return train(
         gateway, lake, settings, TrainingConfig(**(small | changes)), StepRecorder(lambda _: None),
         now=now, dataset="simulated service", truth=simulated.world.play_probability,

@@ -15,6 +15,8 @@ from feature_repo.transforms.ranking import RANKING_FEATURES
 
 ABANDONED_FRACTION: Final = 0.1
 """A play given up before this share of the running time was a disappointment, not a choice."""
+FULL_WEIGHT_ROWS: Final = 100_000
+"""With fewer examples, the smallest weight of a leaf shrinks in proportion."""
 _METRICS: Final = {"binary:logistic": "logloss", "rank:ndcg": "ndcg@10"}
 
 
@@ -35,7 +37,9 @@ class RankerConfig(BaseModel):
     trees: int = Field(200, ge=1, description="most trees; early stopping may keep fewer")
     depth: int = Field(4, ge=1, le=16, description="deepest level of a tree")
     learning_rate: float = Field(0.08, gt=0, le=1, description="share of each tree that is added")
-    min_child_weight: float = Field(50.0, ge=0, description="smallest sum of Hessians in a leaf")
+    min_child_weight: float = Field(
+        50.0, ge=0, description="smallest sum of Hessians in a leaf; less for fewer than 100,000 rows"
+    )
     subsample: float = Field(0.8, gt=0, le=1, description="share of rows a tree sees")
     column_subsample: float = Field(0.8, gt=0, le=1, description="share of columns a tree sees")
     early_stopping_trees: int = Field(20, ge=1, description="trees without gain on the validation slice")
@@ -150,7 +154,7 @@ def fit_ranker(
         stopping = [xgb.callback.EarlyStopping(rounds=config.early_stopping_trees, save_best=True)]
     history: dict[str, dict[str, list[float]]] = {}
     booster = xgb.train(
-        _parameters(config),
+        _parameters(config, len(training.labels)),
         slices[0][0],
         num_boost_round=config.trees,
         evals=slices,
@@ -164,14 +168,16 @@ def fit_ranker(
     return Ranker(booster, _curves(history))
 
 
-def _parameters(config: RankerConfig) -> dict[str, Any]:
+def _parameters(config: RankerConfig, rows: int) -> dict[str, Any]:
+    # On few rows the full weight would forbid every split, and all titles would score alike.
+    child_weight = config.min_child_weight * min(1.0, rows / FULL_WEIGHT_ROWS)
     return {
         "objective": config.objective,
         "eval_metric": _METRICS[config.objective],
         "tree_method": "hist",
         "max_depth": config.depth,
         "learning_rate": config.learning_rate,
-        "min_child_weight": config.min_child_weight,
+        "min_child_weight": child_weight,
         "subsample": config.subsample,
         "colsample_bytree": config.column_subsample,
         "seed": config.seed,

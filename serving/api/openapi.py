@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
@@ -20,10 +20,9 @@ _HEADERS: Final = {
 
 def openapi_document(operations: Sequence[Operation], version: str = "1") -> dict[str, Any]:
     """Return the document as JSON values."""
-    answers: list[type[BaseModel]] = [*dict.fromkeys(operation.answer for operation in operations), Problem]
-    _, definitions = models_json_schema(
-        [(model, "serialization") for model in answers], ref_template=_REFERENCE
-    )
+    models: list[tuple[type[BaseModel], Literal["serialization"]]] = [(Problem, "serialization")]
+    models += [(o.answer, "serialization") for o in operations if not isinstance(o.answer, dict)]
+    _, definitions = models_json_schema(models, ref_template=_REFERENCE)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Marquee", "version": version, "description": "Personal homepages."},
@@ -33,14 +32,16 @@ def openapi_document(operations: Sequence[Operation], version: str = "1") -> dic
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
-    responses = {"200": _response("The answer.", "application/json", operation.answer)}
+    responses = {"200": _response("The answer.", operation.content_type, operation.answer)}
     for status in operation.problems:
         responses[str(status.value)] = _response(status.phrase, PROBLEM_JSON, Problem)
     return {"summary": operation.summary, "parameters": _parameters(operation), "responses": responses}
 
 
-def _response(description: str, content_type: str, model: type[BaseModel]) -> dict[str, Any]:
-    schema = {"$ref": _REFERENCE.format(model=model.__name__)}
+def _response(
+    description: str, content_type: str, answer: type[BaseModel] | dict[str, str]
+) -> dict[str, Any]:
+    schema = answer if isinstance(answer, dict) else {"$ref": _REFERENCE.format(model=answer.__name__)}
     return {"description": description, "headers": _HEADERS, "content": {content_type: {"schema": schema}}}
 
 

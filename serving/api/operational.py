@@ -10,7 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from serving.api.models import Health, Readiness
 from serving.api.openapi import openapi_document
-from serving.api.operations import ALIVE, OPERATIONS, READY, service
+from serving.api.operations import ALIVE, DESCRIPTION, METRICS, OPERATIONS, READY, service
 
 blueprint = Blueprint("operational", __name__)
 
@@ -33,13 +33,13 @@ def ready() -> Response:
     return Response(answer.model_dump_json(), content_type="application/json")
 
 
-@blueprint.get("/metrics")
+@blueprint.get(METRICS.rule)
 def metrics() -> Response:
     """Answer the metrics in Prometheus's text format."""
     return Response(service().metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
 
 
-@blueprint.get("/openapi.json")
+@blueprint.get(DESCRIPTION.rule)
 def openapi() -> Response:
     """Answer the description of this interface."""
     return Response(_document(), content_type="application/json")

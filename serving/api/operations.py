@@ -18,13 +18,18 @@ _Parameters = TypeVar("_Parameters", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One GET operation; ``path`` in OpenAPI's notation, ``problems`` the errors it may answer."""
+    """One GET operation.
+
+    ``path`` is in OpenAPI's notation; ``answer`` a model, or the JSON schema of an answer that has none;
+    ``problems`` the errors it may answer.
+    """
 
     path: str
     summary: str
     parameters: type[BaseModel]
-    answer: type[BaseModel]
+    answer: type[BaseModel] | dict[str, str]
     problems: tuple[HTTPStatus, ...] = ()
+    content_type: str = "application/json"
 
     @property
     def rule(self) -> str:
@@ -44,7 +49,12 @@ ALIVE: Final = Operation("/healthz", "Whether the process is alive.", m.NoParame
 READY: Final = Operation(
     "/readyz", "Whether a page can be made.", m.NoParameters, m.Readiness, (HTTPStatus.SERVICE_UNAVAILABLE,)
 )
-OPERATIONS: Final = (HOMEPAGE, SIMILAR, ALIVE, READY)
+METRICS: Final = Operation(
+    "/metrics", "Metrics in Prometheus's text format.", m.NoParameters, {"type": "string"},
+    content_type="text/plain",
+)  # fmt: skip
+DESCRIPTION: Final = Operation("/openapi.json", "This document.", m.NoParameters, {"type": "object"})
+OPERATIONS: Final = (HOMEPAGE, SIMILAR, ALIVE, READY, METRICS, DESCRIPTION)
 
 
 def service() -> HomepageService:

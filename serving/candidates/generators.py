@@ -18,6 +18,8 @@ TRENDING: Final = "trending"
 TRENDING_IN_COUNTRY: Final = "trending_in_country"
 POPULARITY: Final = "popularity"
 NEW_TITLES: Final = "new_titles"
+CATALOGUE: Final = "catalogue"
+"""No generator: any title that may be shown, where even the popular ones cannot be told."""
 
 ALS_CANDIDATES: Final = 300
 CHART_CANDIDATES: Final = 100

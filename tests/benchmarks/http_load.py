@@ -37,7 +37,7 @@ def measure_http(subject: Subject, effort: Effort) -> Iterator[Measurement]:
         ask(port, paths, WARM_UP_CALLS * workers)
         yield Measurement(
             ALONE, summarise(ask(port, paths, effort.calls)), NAIVE_PAGE, budget_ms=8.0,
-            note="budget p99 25 ms; its baseline is not even sent",
+            note="budget p99 25 ms; the naive page is not even sent",
         )  # fmt: skip
         milliseconds, seconds = ask_at_once(port, paths, effort.calls)
     pages = len(milliseconds)

@@ -60,6 +60,37 @@ def test_a_ranker_that_cannot_be_read_is_refused(small: Any, contents_of: Conten
     assert "ranker: not a model" in logs[-1]["reason"]
 
 
+def test_a_truncated_bundle_is_refused(small: Any, contents_of: ContentsOf) -> None:
+    before = version(small)
+    factors = small.bundles / small.publish(contents_of(2)) / "als" / "title_factors.npy"
+    factors.write_bytes(factors.read_bytes()[:-1])
+    with structlog.testing.capture_logs() as logs:
+        small.service.keeper.check()
+    assert version(small) == before
+    assert "title_factors.npy" in logs[-1]["reason"]
+
+
+def test_a_bundle_made_for_other_feature_definitions_is_refused(
+    unstarted: Any, contents: BundleContents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unstarted.service, "_open_reader", lambda: (unstarted.features, "other"))
+    unstarted.publish(contents)
+    with structlog.testing.capture_logs() as logs:
+        unstarted.service.start(watch=False)
+    assert "schema" in logs[-1]["reason"]
+    assert unstarted.client.get("/readyz").status_code == 503
+
+
+def test_a_refused_champion_gives_way_to_the_next(small: Any, contents_of: ContentsOf) -> None:
+    damaged = small.publish(contents_of(2))
+    (small.bundles / damaged / "ranker.ubj").unlink()
+    small.service.keeper.check()
+    good = small.publish(contents_of(3))
+    small.service.keeper.check()
+    assert version(small) == good
+    assert "marquee_bundle_refusals_total 1.0" in small.service.metrics.exposition().decode()
+
+
 def test_a_store_that_is_away_delays_a_champion_and_does_not_refuse_it(
     small: Any, contents_of: ContentsOf
 ) -> None:

@@ -50,3 +50,33 @@ def test_a_vector_that_is_not_finite_is_refused_by_its_row() -> None:
 def test_an_index_without_vectors_finds_nothing() -> None:
     rows, scores = VectorIndex(np.zeros((3, 2), np.float32)).search(QUERY, 5)
     assert len(rows) == len(scores) == 0
+
+
+@pytest.mark.parametrize("exact_up_to", [1000, 0])
+@pytest.mark.parametrize("k", [5, 50])
+def test_more_than_there_are_answers_all_there_are_once(exact_up_to: int, k: int) -> None:
+    index = VectorIndex(VECTORS, exact_up_to)
+    rows, scores = index.search(QUERY, k)
+    assert sorted(rows) == [0, 1, 2, 4]
+    assert len(scores) == 4
+
+
+@pytest.mark.parametrize("exact_up_to", [1000, 0])
+def test_where_nothing_is_eligible_nothing_is_found(exact_up_to: int) -> None:
+    rows, scores = VectorIndex(VECTORS, exact_up_to).search(QUERY, 3, np.zeros(5, dtype=np.bool_))
+    assert len(rows) == len(scores) == 0
+
+
+def test_the_graph_orders_by_inner_product_with_the_largest_first() -> None:
+    generator = np.random.default_rng(1)
+    vectors = generator.normal(size=(500, 8)).astype(np.float32)
+    query = generator.normal(size=8).astype(np.float32)
+    rows, scores = VectorIndex(vectors, exact_up_to=0).search(query, 20)
+    assert (np.diff(scores) <= 0).all()
+    np.testing.assert_allclose(scores, vectors[rows] @ query, rtol=1e-4)
+    assert rows[0] == np.argmax(vectors @ query)
+
+
+def test_titles_without_a_vector_are_told_apart() -> None:
+    index = VectorIndex(VECTORS)
+    assert [index.has(row) for row in range(5)] == [True, True, True, False, True]

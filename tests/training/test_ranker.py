@@ -10,8 +10,7 @@ from sklearn.metrics import roc_auc_score
 from feature_repo.transforms.ranking import RANKING_FEATURES
 from training.ranker import Ranker, RankerConfig, RankingExamples, fit_ranker, ranking_label
 
-# The tests learn from a few hundred rows, where the default child weight would stop every split early.
-CONFIG = RankerConfig(trees=30, depth=3, learning_rate=0.3, min_child_weight=5, threads=1)
+CONFIG = RankerConfig(trees=30, depth=3, learning_rate=0.3, threads=1)
 RULE = RANKING_FEATURES.index("als_score")
 
 
@@ -51,6 +50,12 @@ def test_a_planted_rule_is_learned(training: RankingExamples, objective: Any) ->
     ranker = fit_ranker(training.matrix, training.labels, training.groups, _examples(3), config)
     assert _auc(ranker, _examples(4)) > 0.99
     assert next(iter(ranker.importance())) == "als_score"
+
+
+def test_the_default_weight_of_leaves_leaves_room_to_learn_from_few_rows() -> None:
+    few = _examples(1)
+    ranker = fit_ranker(few.matrix[:300], few.labels[:300], None, None, CONFIG)
+    assert _auc(ranker, _examples(4)) > 0.9
 
 
 def test_shuffled_labels_teach_nothing(training: RankingExamples, later: RankingExamples) -> None:

@@ -88,3 +88,84 @@ def test_titles_of_a_scene_share_people() -> None:
         if a != b:
             shared[bool(CATALOGUE.scenes[a] == CATALOGUE.scenes[b])].append(bool(casts[a] & casts[b]))
     assert np.mean(shared[True]) > 3 * np.mean(shared[False])
+
+
+def test_genres_are_written_in_the_schemas_words_one_to_three_of_them() -> None:
+    names = CATALOGUE.table[s.GENRE_NAMES].to_pylist()
+    assert {name for row in names for name in row} <= set(s.GENRES)
+    assert {len(row) for row in names} == {1, 2, 3}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_franchise_has_at_least_two_parts_and_at_most_seven(seed: int) -> None:
+    franchises = make_catalogue(
+        SimulationConfig(titles=200), START, END, np.random.default_rng(seed)
+    ).franchises
+    sizes = np.bincount(franchises[franchises >= 0])
+    assert sizes.sum() == 24  # 12 percent of 200
+    assert sizes.min() >= 2
+    assert sizes.max() <= 7
+
+
+@pytest.mark.parametrize(("share", "titles_in_one"), [(0.0, 0), (0.017, 0), (0.04, 2)])
+def test_too_few_titles_for_a_franchise_make_none(share: float, titles_in_one: int) -> None:
+    """Of 60 titles, 0, 1 and 2 are chosen."""
+    config = SimulationConfig(titles=60, franchise_share=share)
+    catalogue = make_catalogue(config, START, END, np.random.default_rng(4))
+    assert (catalogue.franchises >= 0).sum() == titles_in_one
+
+
+def test_the_parts_of_a_franchise_have_names_of_their_own() -> None:
+    table = CATALOGUE.table.to_pandas().dropna(subset=s.FRANCHISE_ID)
+    assert (table.groupby(s.FRANCHISE_ID)[s.NAME].nunique() == table.groupby(s.FRANCHISE_ID).size()).all()
+
+
+@pytest.mark.parametrize(("share", "arriving"), [(0.0, 0), (1.0, 100)])
+def test_none_or_all_of_the_titles_arrive_during_the_window(share: float, arriving: int) -> None:
+    config = SimulationConfig(titles=100, arriving_title_share=share)
+    available = make_catalogue(config, START, END, np.random.default_rng(4)).available_us
+    assert ((available >= START) & (available < END)).sum() == arriving
+
+
+def test_arrivals_are_announced_three_days_ahead_but_not_before_the_catalogue_is_known() -> None:
+    arriving = CATALOGUE.available_us >= START
+    ahead = CATALOGUE.available_us[arriving] - CATALOGUE.known_us[arriving]
+    assert ahead.max() == 3 * DAY
+    early = CATALOGUE.available_us[arriving] < START + 2 * DAY
+    assert (CATALOGUE.known_us[arriving][early] == START - DAY).all()
+    assert set(CATALOGUE.known_us[~arriving].tolist()) == {START - DAY}
+
+
+def test_a_title_shown_in_every_country_lists_none_and_others_list_theirs() -> None:
+    config = SimulationConfig(titles=100, worldwide_share=0.0)
+    catalogue = make_catalogue(config, START, END, np.random.default_rng(4))
+    everywhere = catalogue.in_country.all(axis=1)
+    assert everywhere.sum() < 10
+    known = [country.code for country in COUNTRIES]
+    for shown, listed in zip(
+        catalogue.in_country.tolist(), catalogue.table[s.COUNTRIES].to_pylist(), strict=True
+    ):
+        expected = [code for code, there in zip(known, shown, strict=True) if there]
+        assert listed == (None if all(shown) else expected)
+
+
+def test_a_service_that_shows_everything_everywhere_lists_no_country() -> None:
+    config = SimulationConfig(titles=100, worldwide_share=1.0)
+    table = make_catalogue(config, START, END, np.random.default_rng(4)).table
+    assert table[s.COUNTRIES].null_count == 100
+
+
+def test_most_anime_is_in_japanese() -> None:
+    table = CATALOGUE.table.to_pandas()
+    anime = table[s.GENRE_NAMES].map(lambda names: "Anime" in names)
+    assert (table.loc[anime, s.ORIGINAL_LANGUAGE] == "ja").mean() > 0.7
+    assert (table.loc[~anime, s.ORIGINAL_LANGUAGE] == "ja").mean() < 0.15
+
+
+def test_the_same_generator_makes_the_same_catalogue() -> None:
+    config = SimulationConfig(titles=80)
+    first, second, other = (
+        make_catalogue(config, START, END, np.random.default_rng(seed)).table for seed in (1, 1, 2)
+    )
+    assert first.equals(second)
+    assert not first.equals(other)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,8 @@ from feature_repo.simulation.world import World
 TINY = ["--members", "10", "--titles", "60", "--days", "2"]
 
 
-def run(home: Path, *arguments: str) -> tuple[int, str]:
-    environment = {"MARQUEE_HOME": str(home), "MARQUEE_LAKE": "", "REDIS_URL": ""}
+def run(home: Path, *arguments: str, lake: str = "") -> tuple[int, str]:
+    environment = {"MARQUEE_HOME": str(home), "MARQUEE_LAKE": lake, "REDIS_URL": ""}
     result = CliRunner().invoke(simulate_command, list(arguments), env=environment)
     return result.exit_code, result.output
 
@@ -41,8 +42,12 @@ def test_running_again_replaces_what_was_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["--titles", "3"], "titles"),
-        (["--end", "yesterday"], "yesterday"),
+        (["--titles", "3"], "--titles"),
+        (["--members", "0"], "--members"),
+        (["--days", "366"], "--days"),
+        (["--seed", "-1"], "--seed"),
+        (["--seed", "one"], "--seed"),
+        (["--end", "yesterday"], "--end"),
         (["--end", "2026-01-01T00:00:00"], "time zone"),
     ],
 )
@@ -59,3 +64,41 @@ def test_help_shows_an_example(tmp_path: Path) -> None:
     code, output = run(tmp_path, "--help")
     assert code == 0
     assert "--members 50 --titles 200 --days 7" in output
+
+
+def contents(home: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(home)): path.read_bytes()
+        for path in sorted((home / "simulation").rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_the_same_arguments_make_the_same_service_byte_for_byte(tmp_path: Path) -> None:
+    first, second, other = tmp_path / "first", tmp_path / "second", tmp_path / "other"
+    for home, seed in ((first, "5"), (second, "5"), (other, "6")):
+        assert run(home, *TINY, "--seed", seed)[0] == 0
+    for table in s.RAW_TABLES:
+        one, same, another = (
+            Lake(str(home / "lake")).read(table).sort_by([(key, "ascending") for key in table.keys])
+            for home in (first, second, other)
+        )
+        assert one.equals(same)
+        assert not one.equals(another)
+    assert contents(first) == contents(second) != contents(other)
+
+
+def test_the_end_is_where_the_events_stop(tmp_path: Path) -> None:
+    code, output = run(tmp_path, *TINY, "--end", "2026-03-02T12:00:00+09:00")
+    assert code == 0, output
+    latest = max(Lake(str(tmp_path / "lake")).read(s.EVENTS)[s.EVENT_TIMESTAMP].to_pylist())
+    assert datetime(2026, 2, 28, 3, tzinfo=UTC) < latest < datetime(2026, 3, 2, 3, tzinfo=UTC)
+
+
+def test_the_lake_may_lie_elsewhere_than_the_truth(tmp_path: Path) -> None:
+    home, lake = tmp_path / "home", tmp_path / "elsewhere"
+    code, output = run(home, *TINY, lake=str(lake))
+    assert code == 0, output
+    assert str(lake) in output
+    assert Lake(str(lake)).read(s.MEMBERS).num_rows == 10
+    assert [path.name for path in home.iterdir()] == ["simulation"]

@@ -11,7 +11,8 @@ from feature_repo.simulation.simulate import SimulatedService
 @pytest.fixture(scope="module")
 def events(service: SimulatedService) -> pd.DataFrame:
     runtimes = service.titles.to_pandas().set_index(s.TITLE_ID)[[s.RUNTIME_MINUTES, s.TITLE_TYPE]]
-    return service.events.to_pandas().join(runtimes, on=s.TITLE_ID)
+    joined: pd.DataFrame = service.events.to_pandas().join(runtimes, on=s.TITLE_ID)
+    return joined
 
 
 def test_event_ids_count_in_order_of_time(events: pd.DataFrame) -> None:

@@ -52,3 +52,40 @@ def test_mean_activity_is_as_configured_and_heavy_tailed() -> None:
 def test_device_shares_are_distributions() -> None:
     assert MEMBERS.device_shares.shape == (2_000, len(s.DEVICES))
     assert MEMBERS.device_shares.sum(axis=1) == pytest.approx(np.ones(2_000))
+
+
+def test_profiles_are_made_at_most_sixty_days_before_the_window() -> None:
+    assert MEMBERS.joined_us.min() >= START - 60 * DAY
+    assert (MEMBERS.joined_us < START).any()
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_nobody_or_everybody_joins_during_the_window(share: float) -> None:
+    config = SimulationConfig(members=200, joining_member_share=share)
+    joined = make_members(config, START, END, np.random.default_rng(8)).joined_us
+    assert ((joined >= START) == bool(share)).all()
+
+
+def test_without_spread_all_members_are_equally_active() -> None:
+    config = SimulationConfig(members=50, sessions_per_day=1.7, activity_spread=0.0)
+    assert make_members(config, START, END, np.random.default_rng(8)).sessions_per_day == pytest.approx(
+        np.full(50, 1.7)
+    )
+
+
+def test_nobody_opens_the_service_more_than_six_times_a_day() -> None:
+    config = SimulationConfig(members=500, sessions_per_day=4.0, activity_spread=2.0)
+    assert make_members(config, START, END, np.random.default_rng(8)).sessions_per_day.max() == 6.0
+
+
+def test_television_is_the_most_used_device_and_the_tablet_the_least() -> None:
+    means = MEMBERS.device_shares.mean(axis=0)
+    assert s.DEVICES[means.argmax()] == "tv"
+    assert s.DEVICES[means.argmin()] == "tablet"
+
+
+def test_the_table_says_when_each_profile_was_made() -> None:
+    table = MEMBERS.table
+    assert table.schema == s.MEMBERS.arrow_schema
+    assert table[s.EVENT_TIMESTAMP].cast("int64").to_pylist() == MEMBERS.joined_us.tolist()
+    assert table[s.USER_ID].to_pylist() == MEMBERS.user_ids.tolist()

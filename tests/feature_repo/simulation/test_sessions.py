@@ -69,3 +69,39 @@ def test_devices_follow_the_members_shares(members: Members) -> None:
 def test_members_without_activity_have_no_sessions(members: Members) -> None:
     idle = dataclasses.replace(members, sessions_per_day=np.zeros(400))
     assert len(draw_sessions(idle, START, END, np.random.default_rng(3))) == 0
+
+
+def test_sessions_per_day_are_as_many_as_the_members_activity_says(members: Members) -> None:
+    """Two working days at a rate of 0.1: few enough that hardly any is dropped for being too close."""
+    monday = START - (START // DAY + 3) % 7 * DAY - 5 * HOUR
+    calm = dataclasses.replace(
+        members, sessions_per_day=np.full(400, 0.1), joined_us=np.zeros(400, dtype=np.int64)
+    )
+    found = len(draw_sessions(calm, monday, monday + 2 * DAY, np.random.default_rng(3)))
+    assert abs(found - 80) < 4 * np.sqrt(80)
+
+
+def test_weekends_are_busier_than_working_days(members: Members) -> None:
+    monday = START - (START // DAY + 3) % 7 * DAY - 5 * HOUR
+    steady = dataclasses.replace(
+        members, sessions_per_day=np.full(400, 0.5), joined_us=np.zeros(400, dtype=np.int64)
+    )
+    sessions = draw_sessions(steady, monday, monday + 14 * DAY, np.random.default_rng(3))
+    weekday = (sessions.started_us // DAY + 3) % 7
+    weekend = (weekday >= 5).sum() / 4
+    working = (weekday < 5).sum() / 10
+    assert 1.1 < weekend / working < 1.45
+
+
+def test_nobody_watches_before_joining(members: Members) -> None:
+    late = dataclasses.replace(members, joined_us=np.full(400, END - DAY))
+    sessions = draw_sessions(late, START, END, np.random.default_rng(3))
+    assert len(sessions) > 0
+    assert sessions.started_us.min() >= END - DAY
+
+
+def test_the_same_generator_draws_the_same_sessions(members: Members, sessions: Sessions) -> None:
+    again = draw_sessions(members, START, END, np.random.default_rng(3))
+    other = draw_sessions(members, START, END, np.random.default_rng(4))
+    assert again.started_us.tolist() == sessions.started_us.tolist()
+    assert other.started_us.tolist() != sessions.started_us.tolist()

@@ -7,8 +7,8 @@ import pytest
 from flask.testing import FlaskClient
 
 STAGES = [
-    "features", "als", "similar", "trending_in_country", "trending", "popularity", "new_titles", "merge",
-    "ranking_features", "ranker", "page", "total",
+    "features", "eligibility", "als", "similar", "trending_in_country", "trending", "popularity",
+    "new_titles", "merge", "ranking_features", "ranker", "page", "total",
 ]  # fmt: skip
 
 
@@ -150,6 +150,7 @@ def test_a_title_nobody_watched_has_neighbours_of_its_genres(client: FlaskClient
         ("/v1/titles/none/similar", 404, "/v1/titles/{title_id}/similar"),
         ("/healthz", 200, "/healthz"),
         ("/readyz", 200, "/readyz"),
+        ("/openapi.json", 200, "/openapi.json"),
     ],
 )
 def test_responses_conform_to_the_openapi_document(
@@ -161,6 +162,15 @@ def test_responses_conform_to_the_openapi_document(
     declared = document["paths"][operation]["get"]["responses"][str(status)]["content"]
     schema = declared[answer.content_type]["schema"] | {"components": document["components"]}
     jsonschema.validate(answer.get_json(force=True), schema, cls=jsonschema.Draft202012Validator)
+
+
+def test_every_call_of_the_interface_is_in_the_document(client: FlaskClient) -> None:
+    document = client.get("/openapi.json").get_json()
+    rules = {r.rule.replace("<", "{").replace(">", "}") for r in client.application.url_map.iter_rules()}
+    assert set(document["paths"]) == rules
+    metrics = document["paths"]["/metrics"]["get"]["responses"]["200"]["content"]
+    assert metrics == {"text/plain": {"schema": {"type": "string"}}}
+    assert client.get("/metrics").mimetype == "text/plain"
 
 
 def test_the_openapi_document_declares_parameters(client: FlaskClient) -> None:

@@ -1,0 +1,50 @@
+"""Which titles a member may be shown, here and now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from serving.candidates.query import PageRequest, Query, microseconds
+from serving.catalogue import Mask
+from serving.members import Member
+from serving.state import ServingState
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Visit:
+    """A request with the member who makes it and the state it is answered from."""
+
+    state: ServingState
+    request: PageRequest
+    member: Member
+
+    @property
+    def country(self) -> str:
+        """The request's country, else the profile's; ``""`` where unknown."""
+        return self.member.country if self.request.country is None else self.request.country
+
+    def query(self, eligible: Mask) -> Query:
+        """Return what the generators are asked, once it is known which titles may be shown."""
+        return Query(
+            self.request, self.member, self.country, eligible, self.state.catalogue, self.state.models
+        )
+
+
+def eligible_titles(visit: Visit) -> Mask:
+    """Return the titles offered in the country, suitable, available, and not watched yet."""
+    return visit.state.catalogue.eligible(
+        visit.country, visit.member.maturity_limit, microseconds(visit.request.at), visit.member.watched
+    )
+
+
+def surely_eligible_titles(visit: Visit) -> Mask:
+    """Return only titles that anybody may be shown anywhere, or none where not even that can be told."""
+    catalogue = visit.state.catalogue
+    try:
+        limit = visit.member.maturity_limit
+        cautious = catalogue.cautious_limit if np.isnan(limit) else limit
+        return catalogue.offered_to_all(cautious, microseconds(visit.request.at))
+    except Exception:  # the stage has logged what is wrong; showing nothing is the only safe answer left
+        return np.zeros(len(catalogue), dtype=np.bool_)

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from feature_repo import schema as s
+from serving.candidates.query import PageRequest
+from serving.eligibility import Visit, eligible_titles, surely_eligible_titles
+from serving.members import read_member, unknown_member
+
+PageOf = Callable[..., dict[str, Any]]
+
+
+def shown(page: dict[str, Any]) -> list[int]:
+    return [int(tile["title_id"][1:]) for row in page["rows"] for tile in row["tiles"]]
+
+
+def visit_of(small: Any, user_id: str, country: str | None = None) -> Visit:
+    now = small.time[0]
+    member = read_member(small.features, user_id, now)
+    return Visit(small.service.state, PageRequest(user_id, "tv", now, country), member)
+
+
+def broken_for_a_country(self: Any, country: str, limit: float, now_us: float, watched: Any) -> Any:
+    if country:
+        raise RuntimeError("broken on purpose")
+    mask = self.everywhere & (self.available_since <= now_us)
+    return mask if np.isnan(limit) else mask & (self.maturity_level <= limit)
+
+
+def test_the_requests_country_stands_above_the_profiles(small: Any) -> None:
+    assert visit_of(small, "ana").country == "KR"
+    assert visit_of(small, "ana", "FR").country == "FR"
+    assert visit_of(small, "stranger").country == ""
+
+
+def test_the_sure_titles_are_among_the_eligible_ones_but_for_those_watched(small: Any) -> None:
+    for user_id in ("ana", "kim", "stranger"):
+        visit = visit_of(small, user_id)
+        unseen = replace(visit, member=replace(visit.member, watched=frozenset()))
+        assert surely_eligible_titles(visit).any()
+        assert not (surely_eligible_titles(visit) & ~eligible_titles(unseen)).any()
+
+
+def test_a_member_whose_limit_is_unknown_surely_may_see_what_suits_the_youngest(small: Any) -> None:
+    rows = np.flatnonzero(surely_eligible_titles(visit_of(small, "ana")))
+    assert rows.tolist() == [row for row in range(2, 160) if row % 5 and row % 7]  # level 7, everywhere
+
+
+def test_where_nothing_can_be_told_nothing_is_sure(small: Any) -> None:
+    visit = visit_of(small, "ana")
+    catalogue = replace(visit.state.catalogue, available_since=np.zeros(3))  # of another length
+    broken = replace(visit, state=replace(visit.state, catalogue=catalogue))
+    assert not surely_eligible_titles(broken).any()
+
+
+def test_a_failing_filter_is_named_and_shows_nothing_that_may_not_be_shown(
+    page_of: PageOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.catalogue.Catalogue.eligible", broken_for_a_country)
+    page = page_of("kim")  # in FR, up to 13 years
+    assert page["degraded"] == ["eligibility"]
+    assert len(shown(page)) >= 40
+    assert all(row % 5 and row % 7 and row > 1 for row in shown(page))
+
+
+def test_a_filter_that_fails_altogether_leaves_a_page_without_titles(
+    page_of: PageOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("broken on purpose")
+
+    monkeypatch.setattr("serving.catalogue.Catalogue.eligible", broken)
+    page = page_of("kim")
+    assert page["degraded"] == ["eligibility"]
+    assert page["rows"] == []
+
+
+def test_without_the_store_a_member_who_may_be_a_child_sees_nothing_for_adults(
+    small: Any, page_of: PageOf
+) -> None:
+    small.features.error = ConnectionError("away")
+    page = page_of("kim", country="KR")
+    assert page["degraded"] == ["features"]
+    assert len(shown(page)) >= 40
+    assert all(row % 7 for row in shown(page))
+
+
+def test_a_catalogue_without_maturity_levels_knows_no_cautious_limit(small: Any) -> None:
+    for title in small.features.titles.values():
+        title[s.MATURITY_LEVEL] = None
+    visit = visit_of(small, "stranger")
+    state = visit.state.with_catalogue(
+        type(visit.state.catalogue).prepare(
+            small.features.title_snapshot(visit.state.catalogue.title_ids, small.time[0])
+        )
+    )
+    assert np.isnan(state.catalogue.cautious_limit)
+    assert surely_eligible_titles(replace(visit, state=state, member=unknown_member("x"))).any()

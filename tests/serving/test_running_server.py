@@ -1,0 +1,233 @@
+"""The server as it runs for real: trained from a tiny simulated service, in processes of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+import redis
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
+
+from feature_repo import schema as s
+from feature_repo.backfill import backfill
+from feature_repo.ingest.lake import Lake
+from feature_repo.redis_server import announced_url, redis_executable, running_redis
+from feature_repo.settings import REPOSITORY_ROOT, Settings
+from feature_repo.simulation.config import SimulationConfig
+from feature_repo.simulation.simulate import simulate
+from feature_repo.store import FeatureGateway
+from serving.app import create_app
+from serving.members import FeatureReader
+from serving.service import HomepageService
+from training.als import AlsConfig
+from training.bundle import BundleAliases, load_bundle
+from training.config import TrainingConfig
+from training.pipeline import train
+from training.ranker import RankerConfig
+from training.steps import StepRecorder
+
+END = datetime(2026, 3, 1, tzinfo=UTC)
+FAST = TrainingConfig(
+    als=AlsConfig(iterations=3), ranker=RankerConfig(trees=20), warm_iterations=1, evaluation_members=20
+)
+STOP_SECONDS = 60
+
+
+def own_settings(home: Path) -> Settings:
+    """No Redis is configured, so that one is started for this home."""
+    return Settings(home, str(home / "lake"), None)
+
+
+@pytest.fixture(scope="module")
+def trained_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A service of 120 members and 400 titles, from simulation to champion bundle."""
+    home = tmp_path_factory.mktemp("trained")
+    settings, lake = own_settings(home), Lake(str(home / "lake"))
+    tiny = simulate(SimulationConfig(members=120, titles=400, days=7), seed=3, end=END)
+    for table, rows in (
+        (s.TITLES, tiny.titles), (s.MEMBERS, tiny.members), (s.EVENTS, tiny.events),
+        (s.IMPRESSIONS, tiny.impressions),
+    ):  # fmt: skip
+        lake.replace(table, rows)
+    backfill(lake, END, seed=0)
+    with running_redis(settings) as url:
+        gateway = FeatureGateway.open(settings, url)
+        gateway.apply()
+        train(gateway, lake, settings, FAST, StepRecorder(lambda _: None), now=END, dataset="tiny")
+    return home
+
+
+def champion_members(settings: Settings) -> list[str]:
+    version = BundleAliases(settings.bundles).get("champion")
+    assert version is not None
+    members: list[str] = load_bundle(settings.bundles / version).contents.user_ids.tolist()
+    return members
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that has announced itself."""
+
+    process: subprocess.Popen[str]
+    address: str
+
+    def get(self, path: str) -> tuple[int, Any, str]:
+        """Return status, JSON or text, and Server-Timing."""
+        try:
+            answer = urllib.request.urlopen(self.address + path, timeout=30)
+        except urllib.error.HTTPError as error:
+            answer = error
+        with answer:
+            body = answer.read().decode()
+            is_json = "json" in answer.headers["Content-Type"]
+            return answer.status, json.loads(body) if is_json else body, answer.headers["Server-Timing"]
+
+    def rows(self, user_id: str) -> Any:
+        """Return the rows of a page made for an instant of its own, so that any two can be compared."""
+        status, page, _ = self.get(f"/v1/members/{user_id}/homepage?device=tv&at=2026-03-01T20:00:00Z")
+        assert (status, page["degraded"]) == (200, [])
+        return page["rows"]
+
+
+@contextmanager
+def serving(home: Path) -> Iterator[Server]:
+    """Run the server until the block ends, and see that it goes as it should and leaves nothing behind."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {**os.environ, "MARQUEE_HOME": str(home), "PYTHONUNBUFFERED": "1"}
+    environment = {k: v for k, v in environment.items() if k not in ("REDIS_URL", "MARQUEE_LAKE")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "serving", "run", "--port", str(port), "--workers", "2", "--threads", "2"],
+        cwd=REPOSITORY_ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        # It announces itself once /readyz answers; its output ends early only if it ends.
+        assert any(line.startswith("Marquee serves on") for line in process.stdout)
+        family = psutil.Process(process.pid).children(recursive=True)
+        names = " ".join(child.name() for child in family)
+        assert "redis" in names
+        assert len(family) >= 4  # gunicorn, its two workers, Redis
+        yield Server(process, f"http://127.0.0.1:{port}")
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=STOP_SECONDS)
+        _, alive = psutil.wait_procs(family, timeout=STOP_SECONDS)
+        assert process.returncode == 0
+        assert alive == []
+        assert announced_url(own_settings(home)) is None
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.communicate(timeout=STOP_SECONDS)
+
+
+def check_documented_calls(server: Server, title_id: str) -> None:
+    assert server.get("/healthz")[:2] == (200, {"status": "alive"})
+    status, ready, _ = server.get("/readyz")
+    assert (status, ready["status"], ready["feature_store"]) == (200, "ready", True)
+    status, similar, _ = server.get(f"/v1/titles/{title_id}/similar?k=5")
+    assert status == 200
+    assert 1 <= len(similar["titles"]) <= 5
+    status, document, _ = server.get("/openapi.json")
+    assert status == 200
+    assert {"/metrics", "/healthz", "/readyz", "/openapi.json"} <= set(document["paths"])
+    assert server.get("/v1/members/x/homepage?device=fridge")[0] == 400
+
+
+def pages_counted(server: Server) -> float:
+    """Return how many pages the metrics of all workers add up to."""
+    series = 'marquee_request_seconds_count{route="/v1/members/<user_id>/homepage",status="200"} '
+    lines = server.get("/metrics")[1].splitlines()
+    return float(next(line for line in lines if line.startswith(series)).removeprefix(series))
+
+
+def test_a_trained_service_serves_stops_cleanly_and_serves_the_same_again(trained_home: Path) -> None:
+    members = champion_members(own_settings(trained_home))
+    with serving(trained_home) as server:
+        _, page, timing = server.get(f"/v1/members/{members[0]}/homepage?device=tv")
+        assert page["rows"][0]["title"] == "Top Picks for You"
+        assert page["generated_at"].startswith("2026-03-01T00:")  # the data ended long ago
+        assert all(
+            f"{stage};dur=" in timing for stage in ("features", "eligibility", "als", "ranker", "total")
+        )
+        stranger = server.rows("nobody-we-know")
+        assert stranger[0]["title"] == "Popular Now"
+        check_documented_calls(server, stranger[0]["tiles"][0]["title_id"])
+        alone = [server.rows(user_id) for user_id in members[:16]]
+        with ThreadPoolExecutor(8) as callers:
+            together = list(callers.map(server.rows, members[:16] * 4))
+        assert together == alone * 4
+        assert pages_counted(server) == 1 + 1 + 16 + 64
+    with serving(trained_home) as server:
+        assert [server.rows(user_id) for user_id in members[:3]] == alone[:3]
+
+
+def kill_redis(url: str) -> None:
+    with redis.Redis.from_url(url) as client:
+        client.save()
+        process = psutil.Process(client.info("server")["process_id"])
+    process.kill()
+    process.wait()
+
+
+def revive_redis(url: str, settings: Settings) -> None:
+    """Start it again where it was, and wait until it answers; it is stopped as the first would have been."""
+    command = [
+        redis_executable(), "--bind", "127.0.0.1", "--port", str(urlsplit(url).port), "--save", "",
+        "--dir", str(settings.redis_directory), "--dbfilename", "features.rdb",
+    ]  # fmt: skip
+    subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    patient = Retry(ConstantBackoff(0.05), retries=400)
+    errors: list[type[Exception]] = [redis.exceptions.ConnectionError, redis.exceptions.BusyLoadingError]
+    with redis.Redis.from_url(url, retry=patient, retry_on_error=errors) as client:
+        client.ping()
+
+
+def test_pages_outlive_a_redis_that_dies_and_are_personal_again_once_it_is_back(
+    trained_home: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(trained_home, home)
+    settings = own_settings(home)
+    member = champion_members(settings)[0]
+    gateways: list[FeatureGateway] = []
+
+    def open_reader() -> tuple[FeatureReader, str | None]:
+        gateways.append(FeatureGateway.open(settings, url))
+        return gateways[0], gateways[0].schema_hash()
+
+    with running_redis(settings) as url:
+        service = HomepageService(settings.bundles, open_reader)
+        service.start(watch=False)
+        ask = create_app(service).test_client().get
+        path = f"/v1/members/{member}/homepage?country=KR"
+        assert ask(path).get_json()["degraded"] == []
+        kill_redis(url)
+        answer = ask(path)
+        assert answer.status_code == 200
+        page = answer.get_json()
+        assert page["degraded"] == ["features"]
+        assert page["rows"][0]["title"] == "Popular Now"
+        assert sum(len(row["tiles"]) for row in page["rows"]) >= 40
+        assert ask("/readyz").get_json()["feature_store"] is False
+        revive_redis(url, settings)
+        assert ask(path).get_json()["degraded"] == []

@@ -1,0 +1,149 @@
+"""What the benchmarks report, worked out by hand; that they run is left to ``make bench``."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import click
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from serving.candidates.query import PageRequest
+from tests.benchmarks.http_load import CLIENTS, ask, ask_at_once
+from tests.benchmarks.pages import homepage_path, parse_server_timing
+from tests.benchmarks.results import Measurement, as_json, table, write
+from tests.benchmarks.server import bundles_in_place
+from tests.benchmarks.timing import Effort, Timing, summarise, time_calls
+
+FAST = Measurement("fast", Timing(2.0, 3.0, 100), baseline="slow", budget_ms=1.5, note="as served")
+SLOW = Measurement("slow", Timing(10.0, 12.0, 5))
+
+
+class Pages(BaseHTTPRequestHandler):
+    """Answers every path but ``/missing``, and keeps the connection."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.send_response(404 if self.path == "/missing" else 200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A server that answers at once."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Pages) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+class TestSummary:
+    def test_percentiles_are_interpolated_between_times(self) -> None:
+        assert summarise(range(1, 102)) == Timing(p50_ms=51.0, p99_ms=100.0, n=101)
+        two = summarise([1.0, 2.0])
+        assert [two.p50_ms, two.p99_ms] == pytest.approx([1.5, 1.99])
+
+    def test_nothing_measured_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="at least one call"):
+            summarise([])
+
+    @given(st.lists(st.floats(0, 1e6), min_size=1))
+    def test_percentiles_are_ordered_and_within_the_times(self, times: list[float]) -> None:
+        summary = summarise(times)
+        assert min(times) <= summary.p50_ms <= summary.p99_ms <= max(times)
+
+
+class TestTimedCalls:
+    def test_warm_up_is_called_but_not_counted(self) -> None:
+        called: list[str] = []
+        ticks = iter([0.0, 0.001, 1.0, 1.003])
+        timing = time_calls(called.append, ["a", "b"], calls=2, warm_up=3, clock=lambda: next(ticks))
+        assert called == ["a", "b", "a", "a", "b"]
+        assert [timing.p50_ms, timing.p99_ms] == pytest.approx([2.0, 2.98])
+        assert timing.n == 2
+
+    @pytest.mark.parametrize(("calls", "slow"), [(500, 20), (50, 5), (1, 5)])
+    def test_slow_work_is_called_less_often(self, calls: int, slow: int) -> None:
+        assert Effort(calls).slow_calls == slow
+
+
+class TestResults:
+    def test_each_entry_has_exactly_the_promised_keys(self) -> None:
+        assert as_json([FAST, SLOW]) == {
+            "fast": {"p50_ms": 2.0, "p99_ms": 3.0, "n": 100, "baseline": "slow", "ratio": 5.0},
+            "slow": {"p50_ms": 10.0, "p99_ms": 12.0, "n": 5, "baseline": None, "ratio": None},
+        }
+
+    def test_ratio_is_null_where_the_baseline_was_not_measured(self) -> None:
+        assert as_json([FAST])["fast"]["ratio"] is None
+
+    def test_file_is_replaced_and_nothing_is_left_beside_it(self, tmp_path: Path) -> None:
+        file = tmp_path / "new" / "bench.json"
+        write(file, [SLOW])
+        write(file, [FAST, SLOW])
+        assert json.loads(file.read_text()) == as_json([FAST, SLOW])
+        assert list(file.parent.iterdir()) == [file]
+
+    def test_table_marks_what_is_over_its_budget(self) -> None:
+        console = Console(file=io.StringIO(), width=200, force_terminal=True, record=True)
+        console.print(table([FAST, SLOW], "a service"))
+        text = console.export_text(clear=False)
+        assert "5.0 ×" in text
+        assert "as served" in text
+        red = [line for line in console.export_text(styles=True).splitlines() if "\x1b[31m" in line]
+        assert ["fast" in line for line in red] == [True]
+
+
+class TestPages:
+    def test_path_names_member_device_and_instant(self) -> None:
+        at = datetime(2026, 3, 1, 20, tzinfo=UTC)
+        path = homepage_path(PageRequest("a/b c", "tv", at), at)
+        parts = urlsplit(path)
+        assert parts.path == "/v1/members/a%2Fb%20c/homepage"
+        assert parse_qs(parts.query) == {"device": ["tv"], "at": ["2026-03-01T20:00:00+00:00"]}
+
+    def test_page_of_the_present_names_no_instant(self) -> None:
+        request = PageRequest("u1", "tv", datetime(2026, 3, 1, tzinfo=UTC))
+        assert homepage_path(request) == "/v1/members/u1/homepage?device=tv"
+
+    def test_server_timing_is_read_stage_by_stage(self) -> None:
+        assert parse_server_timing("features;dur=1.250, total;dur=7.000") == {"features": 1.25, "total": 7.0}
+
+
+class TestHttp:
+    def test_one_client_measures_each_page(self, port: int) -> None:
+        assert len(ask(port, ["/a", "/b"], pages=3)) == 3
+
+    def test_clients_at_once_measure_every_page_of_each(self, port: int) -> None:
+        milliseconds, seconds = ask_at_once(port, ["/a", "/b"], pages_per_client=2)
+        assert len(milliseconds) == 2 * CLIENTS
+        assert seconds > 0
+
+    def test_page_that_fails_ends_the_measurement(self, port: int) -> None:
+        with pytest.raises(click.ClickException, match="/missing: status 404"):
+            ask(port, ["/a", "/missing"], pages=2)
+
+    def test_swaps_are_summed_over_the_lines_of_the_counter(self) -> None:
+        exposition = (
+            "# HELP marquee_bundle_swaps_total Bundles put in place.\n"
+            "marquee_bundle_swaps_total 2.0\nmarquee_bundle_refusals_total 1.0\n"
+        )
+        assert bundles_in_place(exposition) == 2
+        assert bundles_in_place("") == 0
