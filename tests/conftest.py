@@ -144,7 +144,6 @@ def _train_small(
 ) -> str:
     small = {
         "als": AlsConfig(iterations=5, threads=1),
-        # Some hundred plays: leaves as heavy as the default's would leave the trees without a split.
         "ranker": RankerConfig(trees=60, threads=1),
     }
     return train(

@@ -51,6 +51,6 @@ def _sources(
         bits[answer.rows] |= 1 << names.index(name)
     tuples = {
         pattern: tuple(name for bit, name in enumerate(names) if pattern >> bit & 1)
-        for pattern in np.unique(bits[rows]).tolist()
+        for pattern in set(bits[rows].tolist())
     }
     return {row: tuples[pattern] for row, pattern in zip(rows.tolist(), bits[rows].tolist(), strict=True)}

@@ -88,7 +88,6 @@ def test_a_refused_champion_gives_way_to_the_next(small: Any, contents_of: Conte
     good = small.publish(contents_of(3))
     small.service.keeper.check()
     assert version(small) == good
-    assert "marquee_bundle_refusals_total 1.0" in small.service.metrics.exposition().decode()
 
 
 def test_a_store_that_is_away_delays_a_champion_and_does_not_refuse_it(

@@ -46,7 +46,7 @@ def test_a_tile_names_every_generator_that_found_it_and_the_reason_of_the_most_p
 @pytest.mark.parametrize(
     ("placed", "reason"),
     [
-        (PlacedRow("because_you_watched", "Because You Watched Title 7", [3], 7), "Because You Watched Title 7"),
+        (PlacedRow("because_you_watched", "Because You Watched It", [3], 7), "Because You Watched It"),
         (PlacedRow("trending_now", "Trending Now", [3]), "Trending now"),
         (PlacedRow("new_releases", "New Releases", [3]), "New"),
     ],
