@@ -13,11 +13,16 @@ from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from feast.infra.online_stores.redis import RedisOnlineStore, RedisOnlineStoreConfig
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from feature_repo.redis_server import running_redis
 from feature_repo.settings import Settings
 
 FROM_ENVIRONMENT = "from-environment"
+_TIMEOUTS = ("socket_connect_timeout=0.5", "socket_timeout=2.0")
+"""Seconds. A batch of a materialization is answered well within them."""
 
 
 class MarqueeRedisOnlineStoreConfig(RedisOnlineStoreConfig):  # type: ignore[misc]
@@ -33,7 +38,12 @@ class MarqueeRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
     """Redis, found through the environment at the first use."""
 
     def _get_client(self, online_store_config: Any) -> Any:
-        return super()._get_client(_resolved(online_store_config))
+        known = self._client is not None
+        client = super()._get_client(_resolved(online_store_config))
+        if not known and isinstance(client, Redis):
+            # redis-py would try a dead server for seconds, and a page waits on it.
+            client.set_retry(Retry(NoBackoff(), retries=1))
+        return client
 
     async def _get_client_async(self, online_store_config: Any) -> Any:
         return await super()._get_client_async(_resolved(online_store_config))
@@ -58,14 +68,14 @@ def connection_string(url: str) -> str:
     """Return Feast's form of a Redis URL.
 
     >>> connection_string("redis://:secret@cache.local:6380/2")
-    'cache.local:6380,db=2,password=secret'
+    'cache.local:6380,socket_connect_timeout=0.5,socket_timeout=2.0,db=2,password=secret'
 
     Raises ``ValueError`` for a scheme other than ``redis`` or ``rediss``.
     """
     parts = urlsplit(url)
     if parts.scheme not in {"redis", "rediss"} or not parts.hostname:
         raise ValueError(f"REDIS_URL {url!r}: expected redis://[user:password@]host[:port][/db] or rediss://")
-    options = [f"{parts.hostname}:{parts.port or 6379}"]
+    options = [f"{parts.hostname}:{parts.port or 6379}", *_TIMEOUTS]
     if parts.path.strip("/"):
         options.append(f"db={int(parts.path.strip('/'))}")
     if parts.username:

@@ -72,7 +72,13 @@ def table(measured: Sequence[Measurement], title: str) -> Table:
         p50 = f"[red]{one.timing.p50_ms:.3f}[/red]" if over else f"{one.timing.p50_ms:.3f}"
         times = ratio(one, measured)
         shown.add_row(
-            one.name, p50, "" if one.budget_ms is None else f"{one.budget_ms:.3g}",
-            f"{one.timing.p99_ms:.3f}", str(one.timing.n), one.baseline or "", "" if times is None else f"{times:.1f} ×", one.note,
-        )  # fmt: skip
+            one.name,
+            p50,
+            "" if one.budget_ms is None else f"{one.budget_ms:.3g}",
+            f"{one.timing.p99_ms:.3f}",
+            str(one.timing.n),
+            one.baseline or "",
+            "" if times is None else f"{times:.1f} ×",
+            one.note,
+        )
     return shown

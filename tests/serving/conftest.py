@@ -224,7 +224,7 @@ def page_of(small: SmallService) -> Callable[..., dict[str, Any]]:
     def ask(user_id: str, **query: str) -> dict[str, Any]:
         answer = client.get(f"/v1/members/{user_id}/homepage", query_string=query)
         assert answer.status_code == 200, answer.text
-        page: dict[str, Any] = answer.json
+        page: dict[str, Any] = answer.get_json()
         return page
 
     return ask

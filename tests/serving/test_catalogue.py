@@ -15,7 +15,7 @@ def catalogue(small: Any) -> Catalogue:
 
 
 def now_us(small: Any) -> float:
-    return small.time[0].timestamp() * 1e6
+    return float(small.time[0].timestamp() * 1e6)
 
 
 def test_titles_of_a_country_are_those_named_for_it_and_those_offered_everywhere(
