@@ -105,8 +105,9 @@ def fit_ranker_on_window(
     tiles = _tiles(data, als, config)
     if not len(tiles.labels):
         raise ValueError(
-            f"nothing to learn a ranker from between {data.windows.ranker_start} and {data.windows.test_start}: "
-            "no impressions, and no candidate was watched; lower ranker_share or bring more events"
+            f"nothing to learn a ranker from between {data.windows.ranker_start} and "
+            f"{data.windows.test_start}: no impressions, and no candidate was watched; "
+            "lower ranker_share or bring more events"
         )
     cut = tiles.pages[int(len(tiles.pages) * (1 - VALIDATION_SHARE))]
     examples = ranking_examples(data.gateway, tiles)
