@@ -27,7 +27,8 @@ help: ## list the targets
 
 install: $(INSTALLED) ## create .venv with the pinned packages
 
-demo: pipeline serve ## everything: data, features, models, then serve the homepage
+demo: pipeline ## everything: data, features, models, then serve the homepage
+	@$(MAKE) --no-print-directory serve
 
 pipeline: $(INSTALLED) ## data, features, training, bundle; DATA=DIR for MovieLens
 	@$(BIN)/python -m training pipeline $(if $(DATA),--data "$(DATA)")

@@ -28,7 +28,7 @@ from training.windows import microseconds
 
 BASELINES: Final = ("popularity", "item_knn", "ease")
 ALS: Final = "als"
-ALS_AND_RANKER: Final = "als + ranker"
+ALS_AND_RANKER: Final = "als_ranker"
 ORACLE: Final = "oracle"
 TRUTH_K: Final = 10
 POPULAR_SHARE: Final = 0.2

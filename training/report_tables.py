@@ -99,9 +99,9 @@ def _segment_table(rows: Sequence[MetricRow], segment: str, baselines: Sequence[
             if row.low is None or row.high is None
             else f"{_shown(row.low, top)} to {_shown(row.high, top)}"
         )
-        # What reads the same is equally good: both are marked.
+        # What reads the same is equally good: both are marked. Nothing is best where nothing was found.
         text = _shown(row.value, top)
-        return Cell(text, text == _shown(top, top), bounds)
+        return Cell(text, top > 0 and text == _shown(top, top), bounds)
 
     return ModelTable(
         segment=segment,

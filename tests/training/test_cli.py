@@ -80,7 +80,7 @@ def test_the_pipeline_makes_a_champion_from_a_folder_of_ratings(
     bundle = load_bundle(settings.bundles / champion)
     assert len(bundle.contents.title_ids) == 60
     assert "truth" not in bundle.manifest.metrics
-    assert set(bundle.manifest.metrics["test"]) == {"popularity", "item_knn", "ease", "als", "als + ranker"}
+    assert set(bundle.manifest.metrics["test"]) == {"popularity", "item_knn", "ease", "als", "als_ranker"}
 
 
 def test_a_lake_without_features_is_refused_with_a_remedy(environment: Mapping[str, str]) -> None:

@@ -51,6 +51,11 @@ def test_values_that_read_the_same_are_both_best() -> None:
     assert marks == [True, True, False]
 
 
+def test_nothing_is_best_in_a_column_where_nobody_found_anything() -> None:
+    (table,) = model_table([_row("popularity", "recall", 10, 0.0), _row("als", "recall", 10, 0.0)], ())
+    assert [cell.best for row in table.rows for cell in row.cells if cell] == [False, False]
+
+
 def test_what_was_not_measured_is_left_open() -> None:
     table = model_table([*ROWS, _row("ease", "recall", 10, 0.15)], [])[0]
     assert table.rows[-1].cells[1] is None
