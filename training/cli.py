@@ -54,7 +54,7 @@ def main() -> None:
 def pipeline(ctx: click.Context, data: Path | None, config_file: Path | None) -> None:
     """Data in, features, training, bundle: all that serving needs."""
     config = _config(config_file)
-    recorder = StepRecorder(Console(stderr=True).log)
+    recorder = StepRecorder(Console(stderr=True, log_path=False).log)
     with recorder.step("simulate" if data is None else "import"):
         if data is None:
             ctx.invoke(simulate_command)
@@ -73,7 +73,7 @@ def pipeline(ctx: click.Context, data: Path | None, config_file: Path | None) ->
 @click.option("--dataset", default="", help="Name of the data, for the report.")
 def run(config_file: Path | None, dataset: str) -> None:
     """Train on the features that are there, and publish a bundle."""
-    _train(_config(config_file), StepRecorder(Console(stderr=True).log), dataset)
+    _train(_config(config_file), StepRecorder(Console(stderr=True, log_path=False).log), dataset)
 
 
 @main.command()
