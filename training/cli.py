@@ -50,18 +50,28 @@ def main() -> None:
     help="A MovieLens folder; without it the simulated service is created.",
 )  # fmt: skip
 @_CONFIG
-@click.pass_context
-def pipeline(ctx: click.Context, data: Path | None, config_file: Path | None) -> None:
-    """Data in, features, training, bundle: all that serving needs."""
+@click.argument("simulation", nargs=-1, type=click.UNPROCESSED)
+def pipeline(data: Path | None, config_file: Path | None, simulation: tuple[str, ...]) -> None:
+    r"""Data in, features, training, bundle: all that serving needs.
+
+    Without --data, what follows `--` goes to `python -m feature_repo simulate`, such as:
+
+    \b
+        python -m training pipeline -- --members 500 --titles 2000 --days 14
+    """
+    if data is not None and simulation:
+        raise click.UsageError(
+            f"{' '.join(simulation)!r} is for the simulated service; leave it or --data out"
+        )
     config = _config(config_file)
     recorder = StepRecorder(Console(stderr=True, log_path=False).log)
     with recorder.step("simulate" if data is None else "import"):
         if data is None:
-            ctx.invoke(simulate_command)
+            simulate_command.main(list(simulation), "simulate", standalone_mode=False)
         else:
-            ctx.invoke(movielens, directory=data)
+            movielens.main([str(data)], "movielens", standalone_mode=False)
     with recorder.step("build features"):
-        ctx.invoke(build_features)
+        build_features.main([], "build-features", standalone_mode=False)
     settings = Settings.from_environment()
     with open_gateway(settings) as gateway:
         gateway.forget()  # members and titles of other data may carry the same ids

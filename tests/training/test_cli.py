@@ -83,6 +83,27 @@ def test_the_pipeline_makes_a_champion_from_a_folder_of_ratings(
     assert set(bundle.manifest.metrics["test"]) == {"popularity", "item_knn", "ease", "als", "als_ranker"}
 
 
+def test_without_data_the_pipeline_simulates_and_judges_by_the_truth(
+    environment: Mapping[str, str], settings: Settings, small_config: str
+) -> None:
+    size = ["--members", "120", "--titles", "300", "--days", "8"]
+    result = run(environment, "pipeline", "--config", small_config, "--", *size)
+    assert result.exit_code == 0, result.output
+    champion = BundleAliases(settings.bundles).get("champion")
+    assert champion is not None
+    bundle = load_bundle(settings.bundles / champion)
+    assert len(bundle.contents.title_ids) == 300
+    assert "oracle" in bundle.manifest.metrics["truth"]
+
+
+def test_options_of_the_simulation_do_not_go_with_real_data(
+    environment: Mapping[str, str], ratings: Path
+) -> None:
+    result = run(environment, "pipeline", "--data", str(ratings), "--", "--members", "120")
+    assert result.exit_code == 2
+    assert "'--members 120' is for the simulated service" in result.output
+
+
 def test_a_lake_without_features_is_refused_with_a_remedy(environment: Mapping[str, str]) -> None:
     result = run(environment, "run")
     assert result.exit_code == 1
