@@ -31,6 +31,8 @@ ALS: Final = "als"
 ALS_AND_RANKER: Final = "als_ranker"
 ORACLE: Final = "oracle"
 TRUTH_K: Final = 10
+BOOTSTRAP_SAMPLES: Final = 200
+"""Resamples of members behind each 95 % interval."""
 POPULAR_SHARE: Final = 0.2
 """Of a member's candidates, how many popularity proposes; ALS proposes the others."""
 
@@ -66,9 +68,10 @@ def judge(
     titles = titles_as_of(data.gateway, title_ids, _at_test_start(data, len(title_ids)))
     scorers = _scorers(data, als, ranker, cases, context, titles, config)
     vectors = np.nan_to_num(titles[s.GENRE_VECTOR])
+    protocol = EvaluationConfig(bootstrap_samples=BOOTSTRAP_SAMPLES, seed=config.seed)
     rows: list[MetricRow] = []
     for name, scorer in scorers.items():
-        rows += evaluate(name, scorer, cases, EvaluationConfig(seed=config.seed), vectors)
+        rows += evaluate(name, scorer, cases, protocol, vectors)
     return Judgement(rows, _truth(scorers, cases, context, config, truth) if truth else {})
 
 
