@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pyarrow as pa
 import pytest
 import redis
@@ -26,6 +27,10 @@ from training.config import TrainingConfig
 from training.pipeline import train
 from training.ranker import RankerConfig
 from training.steps import StepRecorder
+
+# A deadline would be an assertion about time, which a busy machine fails.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 MakeRows = Callable[[s.Table, Sequence[Mapping[str, Any]]], pa.Table]
 """(table, rows that name only what matters) to a complete table of that schema."""

@@ -8,13 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import settings
 
 from feature_repo import schema as s
-
-# A busy machine is no reason to fail.
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
 
 MIDNIGHT = datetime(2024, 1, 1, tzinfo=UTC)
 """A Monday; minute 0 of all small histories."""
