@@ -25,8 +25,9 @@ class RankerConfig(BaseModel):
 
     On synthetic pages (a planted linear rule, one interaction, position bias, page-level activity; three
     seeds) ``binary:logistic`` put titles of 1 to 5 points more play probability into the top 10
-    than ``rank:ndcg``, and its scores are probabilities, so it is the default. Depth and child weight
-    gave the lowest loss on the validation pages of both the simulated service and MovieLens 1M.
+    than ``rank:ndcg``, and its scores are probabilities, so it is the default. Of the
+    depths and child weights tried, these gave the lowest loss on the validation pages of MovieLens 1M and
+    one within 0.0001 of the lowest on the simulated service's.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
