@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from feature_repo import schema as s
 from feature_repo.ingest.lake import Lake
+from feature_repo.progress import Progress
 from feature_repo.transforms.interactions import interactions
 from feature_repo.transforms.title_content import title_content
 from feature_repo.transforms.title_metadata import GenreVersions, title_metadata, user_profile
@@ -18,9 +19,6 @@ from feature_repo.transforms.user_history import user_histories
 from feature_repo.transforms.user_snapshot import user_snapshots
 from feature_repo.transforms.viewings import viewings
 from feature_repo.transforms.watch_log import watch_log
-
-Progress = Callable[[str, int, int], None]
-"""Called with the table that is begun, the number of tables done, and the number in all."""
 
 _Rows = Callable[[], Iterator[pa.RecordBatch]]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from datetime import datetime
 from typing import Any, Final
@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from feature_repo import schema as s
+from feature_repo.progress import Progress
 
 _CHECK_ROWS: Final = 2_000
 _SHOWN: Final = 5
@@ -27,7 +28,7 @@ def materialize_views(
     views: Sequence[Any],
     start: datetime,
     end: datetime,
-    progress: Callable[[str, int, int], None] | None,
+    progress: Progress | None,
 ) -> dict[str, int]:
     """See :meth:`feature_repo.store.FeatureGateway.materialize`."""
     filled = [view for view in views if _has_files(view)]

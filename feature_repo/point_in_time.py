@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from feature_repo import schema as s
+from feature_repo.progress import Progress
 
 _ROW: Final = "entity_row_number"
 _SLICE_ROWS: Final = 200_000
@@ -21,7 +22,7 @@ def historical_features(
     entities: pa.Table,
     *,
     known_by_then: bool,
-    progress: Callable[[str, int, int], None] | None,
+    progress: Progress | None,
 ) -> pa.Table:
     """See :meth:`feature_repo.store.FeatureGateway.historical`.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -25,6 +25,7 @@ from feature_repo.materialization import MaterializationError, materialize_views
 from feature_repo.online_answers import decode_answer
 from feature_repo.online_store import connection_string
 from feature_repo.point_in_time import historical_features
+from feature_repo.progress import Progress
 from feature_repo.settings import REPOSITORY_ROOT, Settings
 from feature_repo.transforms.encoding import Arrays
 from feature_repo.transforms.ranking import RANKING_FEATURES_HASH
@@ -38,9 +39,6 @@ _MEMBER_TABLES: Final = (s.USER_SNAPSHOT, s.USER_PROFILE, s.USER_HISTORY, s.USER
 _TITLE_TABLES: Final = (s.TITLE_METADATA, s.TITLE_STATISTICS, s.TITLE_ALS_EMBEDDING)
 _SNAPSHOT_BATCH: Final = 1_000
 _UNKNOWN: Final = "\x00unknown"
-
-Progress = Callable[[str, int, int], None]
-"""Called with (what, done, total) during long work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +58,7 @@ class FeatureGateway:
         self._store = store
         self._settings = settings
         self._services: dict[str, FeatureService] = {}
-        self._views: dict[str, FeatureView] = {}
+        self._ttls: dict[tuple[str, ...], dict[str, float]] = {}
 
     @classmethod
     def open(cls, settings: Settings, redis_url: str | None = None) -> FeatureGateway:
@@ -77,44 +75,38 @@ class FeatureGateway:
         """Register every definition, as ``feast apply`` does; return how many."""
         from feature_repo import definitions  # noqa: PLC0415  (reading it builds Feast objects)
 
-        sources = {view.name: self._own_source(view) for view in definitions.VIEWS}
-        for view in definitions.VIEWS:
-            view.batch_source = sources[view.name]
+        views = [self._in_own_lake(view) for view in definitions.VIEWS]
         objects = [
-            *definitions.ENTITIES, *sources.values(), *definitions.VIEWS,
+            *definitions.ENTITIES, *(view.batch_source for view in views), *views,
             *definitions.ON_DEMAND_VIEWS, *definitions.SERVICES,
         ]  # fmt: skip
         with warnings.catch_warnings():
             # Feast warns that on-demand views are slow offline; ours is for whoever asks Feast itself.
             warnings.filterwarnings("ignore", message="On demand feature view", category=RuntimeWarning)
             self._store.apply(objects)
-        self._services.clear()
-        self._views.clear()
+        self._drop_resolved()
         return len(objects)
 
     def forget(self) -> None:
         """Remove every definition and every online value of this project: a fresh start for other data."""
         self._store.teardown()
-        self._services.clear()
-        self._views.clear()
+        self._drop_resolved()
 
-    def _own_source(self, view: FeatureView) -> Any:
-        """The view's source in this gateway's lake, which need not be the environment's."""
-        source = copy.deepcopy(view.batch_source)
-        source.file_options.uri = f"{self._settings.lake.rstrip('/')}/{view.name}"
-        return source
+    def _drop_resolved(self) -> None:
+        self._services.clear()
+        self._ttls.clear()
+
+    def _in_own_lake(self, view: FeatureView) -> FeatureView:
+        """A copy of the view that reads this gateway's lake, which need not be the environment's."""
+        own = copy.deepcopy(view)
+        own.batch_source.file_options.uri = f"{self._settings.lake.rstrip('/')}/{view.name}"
+        return own
 
     def service(self, name: str) -> FeatureService:
         """Return a registered feature service; looked up once, since a look-up costs milliseconds."""
         if name not in self._services:
             self._services[name] = self._store.get_feature_service(name)
         return self._services[name]
-
-    def view(self, name: str) -> FeatureView:
-        """Return a registered feature view; looked up once."""
-        if name not in self._views:
-            self._views[name] = self._store.get_feature_view(name)
-        return self._views[name]
 
     def schema_hash(self, services: Sequence[str] = (HOMEPAGE_MEMBER, HOMEPAGE_TITLES)) -> str:
         """Return a digest of the services' features with their types, and of the ranker's columns."""
@@ -153,18 +145,16 @@ class FeatureGateway:
 
     def member_features(self, user_id: str, now: datetime) -> Arrays:
         """Return one member's features, each array with one row; all null-encoded for an unknown member."""
-        answer = self._online(HOMEPAGE_MEMBER, {s.USER_ID: [user_id]})
-        return decode_answer(answer, _MEMBER_TABLES, self._ttl_of(_MEMBER_TABLES), now)
+        return self._online(HOMEPAGE_MEMBER, {s.USER_ID: [user_id]}, _MEMBER_TABLES, now)
 
     def title_snapshot(self, title_ids: Sequence[str], now: datetime) -> TitleSnapshot:
         """Return the catalogue's columns for ``title_ids``, in their order."""
         parts = [
-            decode_answer(
-                self._online(HOMEPAGE_TITLES, {s.TITLE_ID: list(title_ids[i : i + _SNAPSHOT_BATCH])}),
-                _TITLE_TABLES, self._ttl_of(_TITLE_TABLES), now,
+            self._online(
+                HOMEPAGE_TITLES, {s.TITLE_ID: list(title_ids[i : i + _SNAPSHOT_BATCH])}, _TITLE_TABLES, now
             )
             for i in range(0, len(title_ids), _SNAPSHOT_BATCH)
-        ]  # fmt: skip
+        ]
         columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
         ids = np.array(title_ids, dtype=np.str_)
         return TitleSnapshot(ids, {t: row for row, t in enumerate(title_ids)}, columns, now)
@@ -184,9 +174,16 @@ class FeatureGateway:
             return False
         return True
 
-    def _online(self, service: str, entity_rows: dict[str, list[Any]]) -> Any:
-        return self._store.get_online_features(self.service(service), entity_rows)
+    def _online(
+        self, service: str, entity_rows: dict[str, list[Any]], tables: tuple[s.Table, ...], now: datetime
+    ) -> Arrays:
+        answer = self._store.get_online_features(self.service(service), entity_rows)
+        return decode_answer(answer, tables, self._ttl_seconds(tables), now)
 
-    def _ttl_of(self, tables: Sequence[s.Table]) -> dict[str, float]:
-        ttls = {t.name: self.view(t.name).ttl for t in tables}
-        return {name: ttl.total_seconds() for name, ttl in ttls.items() if ttl}
+    def _ttl_seconds(self, tables: tuple[s.Table, ...]) -> dict[str, float]:
+        """Return the time-to-live of the tables' views that have one; looked up once."""
+        names = tuple(table.name for table in tables)
+        if names not in self._ttls:
+            ttls = {name: self._store.get_feature_view(name).ttl for name in names}
+            self._ttls[names] = {name: ttl.total_seconds() for name, ttl in ttls.items() if ttl}
+        return self._ttls[names]

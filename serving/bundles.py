@@ -19,9 +19,8 @@ from serving.members import FeatureReader
 from serving.metrics import Metrics, Unobserved
 from serving.models import Models
 from serving.state import ServingState, StateHolder
-from training.bundle import Bundle, BundleAliases, load_bundle
+from training.bundle import CHAMPION, Bundle, BundleAliases, load_bundle
 
-CHAMPION: Final = "champion"
 WARM_UP_PAGES: Final = 40
 """XGBoost's first calls take several times as long as later ones."""
 

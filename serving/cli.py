@@ -20,7 +20,7 @@ import click
 from feature_repo.redis_server import running_redis
 from feature_repo.settings import Settings
 from serving.clock import ClockMode
-from training.bundle import BundleAliases, BundleError, load_bundle
+from training.bundle import CHAMPION, BundleAliases, BundleError, load_bundle
 
 _CONFIGURATION: Final = Path(__file__).with_name("gunicorn_conf.py")
 _ONE_THREAD: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -70,7 +70,7 @@ def run(host: str, port: int, workers: int | None, threads: int, clock: str) -> 
 def example_member(settings: Settings) -> str:
     """Return a member of the champion bundle; raises ``ClickException`` where none can be served."""
     try:
-        version = BundleAliases(settings.bundles).get("champion")
+        version = BundleAliases(settings.bundles).get(CHAMPION)
         if version is None:
             raise click.ClickException(f"no champion in {settings.bundles}; run `make pipeline` first")
         user_ids = load_bundle(settings.bundles / version).contents.user_ids

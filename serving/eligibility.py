@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from serving.candidates.query import PageRequest, Query, microseconds
+from serving.candidates.query import PageRequest, Query
 from serving.catalogue import Mask
 from serving.members import Member
 from serving.state import ServingState
@@ -35,7 +35,10 @@ class Visit:
 def eligible_titles(visit: Visit) -> Mask:
     """Return the titles offered in the country, suitable, available, and not watched yet."""
     return visit.state.catalogue.eligible(
-        visit.country, visit.member.maturity_limit, microseconds(visit.request.at), visit.member.watched
+        visit.country,
+        visit.member.maturity_limit,
+        visit.request.now_us,
+        visit.member.watched,
     )
 
 
@@ -45,6 +48,6 @@ def surely_eligible_titles(visit: Visit) -> Mask:
     try:
         limit = visit.member.maturity_limit
         cautious = catalogue.cautious_limit if np.isnan(limit) else limit
-        return catalogue.offered_to_all(cautious, microseconds(visit.request.at))
+        return catalogue.offered_to_all(cautious, visit.request.now_us)
     except Exception:  # the stage has logged what is wrong; showing nothing is the only safe answer left
         return np.zeros(len(catalogue), dtype=np.bool_)

@@ -12,13 +12,13 @@ import pytest
 from numpy.typing import NDArray
 
 from feature_repo import schema as s
+from feature_repo.transforms.calendar import epoch_microseconds
 from feature_repo.transforms.encoding import Arrays
 from feature_repo.transforms.ranking import RANKING_FEATURES, ranking_features
 from serving.catalogue import Catalogue
 from serving.members import read_member
 from serving.ranking import candidate_features
 from training.datasets import members_as_of, titles_as_of
-from training.windows import microseconds
 
 if TYPE_CHECKING:
     from tests.conftest import TrainedService
@@ -57,7 +57,7 @@ def served(trained: TrainedService, user_id: str, title_ids: list[str], now: dat
     """What a request computes: one read of the member, titles gathered from the prepared snapshot."""
     catalogue = Catalogue.prepare(trained.gateway.title_snapshot(title_ids, now))
     member = read_member(trained.gateway, user_id, now)
-    return candidate_features(member, catalogue, np.arange(len(title_ids)), microseconds(now), device)
+    return candidate_features(member, catalogue, np.arange(len(title_ids)), epoch_microseconds(now), device)
 
 
 def learned(
@@ -65,7 +65,7 @@ def learned(
 ) -> Matrix:
     """What training computes: one row per member, title and instant, by point-in-time retrieval."""
     rows = len(title_ids)
-    instants = np.full(rows, microseconds(now))
+    instants = np.full(rows, epoch_microseconds(now))
     context: Arrays = {
         s.REQUEST_TIMESTAMP: instants.astype(np.float64),
         s.DEVICE_TYPE: np.full(rows, device),
@@ -83,7 +83,7 @@ def asked_of_feast_offline(
             s.USER_ID: user_id,
             s.TITLE_ID: title_ids,
             s.EVENT_TIMESTAMP: pd.Timestamp(now),
-            s.REQUEST_TIMESTAMP: float(microseconds(now)),
+            s.REQUEST_TIMESTAMP: float(epoch_microseconds(now)),
             s.DEVICE_TYPE: device,
         }
     )
@@ -99,7 +99,7 @@ def asked_of_feast_online(
     trained: TrainedService, user_id: str, title_ids: list[str], now: datetime, device: str
 ) -> Matrix:
     """The service ``ranker`` by one online call of Feast, with its on-demand view."""
-    context = {s.REQUEST_TIMESTAMP: float(microseconds(now)), s.DEVICE_TYPE: device}
+    context = {s.REQUEST_TIMESTAMP: float(epoch_microseconds(now)), s.DEVICE_TYPE: device}
     answer = trained.gateway.naive_ranking_rows(user_id, title_ids, context).to_df()
     assert answer[s.TITLE_ID].tolist() == title_ids
     matrix: Matrix = answer[list(RANKING_FEATURES)].to_numpy(np.float32)

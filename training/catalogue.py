@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from feature_repo import schema as s
 from feature_repo.ingest.lake import Lake
+from feature_repo.transforms.calendar import epoch_microseconds
 from training.datasets import text
-from training.windows import microseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Catalogue:
 
     def available_at(self, instant: datetime) -> NDArray[np.bool_]:
         """Return which titles were on the service by then, [T]."""
-        return self.available_since <= microseconds(instant)
+        return self.available_since <= epoch_microseconds(instant)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from feature_repo import schema as s
 from feature_repo.ingest.lake import Lake
-from feature_repo.store import FeatureGateway, Progress
+from feature_repo.progress import Progress
+from feature_repo.store import FeatureGateway
+from feature_repo.transforms.calendar import epoch_microseconds
 from feature_repo.transforms.encoding import Arrays, encode
 from training.interactions import InteractionMatrix
-from training.windows import microseconds
 
 INSTANT = pa.timestamp("us", tz="UTC")
 MEMBER_TABLES = (s.USER_SNAPSHOT, s.USER_PROFILE, s.USER_ALS_EMBEDDING)
@@ -114,9 +115,9 @@ def distinct_pairs(
     """Return the distinct (user_id, title_id) of the events in [since, before)."""
     kept = np.ones(len(events.timestamps), dtype=bool)
     if before is not None:
-        kept &= events.timestamps < microseconds(before)
+        kept &= events.timestamps < epoch_microseconds(before)
     if since is not None:
-        kept &= events.timestamps >= microseconds(since)
+        kept &= events.timestamps >= epoch_microseconds(since)
     pairs = pa.table({s.USER_ID: events.user_ids[kept], s.TITLE_ID: events.title_ids[kept]})
     return pairs.group_by([s.USER_ID, s.TITLE_ID], use_threads=False).aggregate([])
 
@@ -144,7 +145,7 @@ def _encoded(answer: pa.Table, tables: Sequence[s.Table]) -> Arrays:
 
 def _sampled(answer: pa.Table, as_of: datetime, sampling: RecencySampling) -> NDArray[np.bool_]:
     last = answer.column(s.LAST_WATCHED_AT).to_numpy()
-    now = microseconds(as_of)
+    now = epoch_microseconds(as_of)
     kept = np.random.default_rng(sampling.seed).random(len(last)) < sampling.older_share
     kept |= last >= now - sampling.recent // timedelta(microseconds=1)
     if sampling.window is not None:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from feature_repo import schema as s
 from feature_repo.ingest.lake import Lake
+from feature_repo.transforms.calendar import epoch_microseconds
 from training.als import AlsFactors
 from training.interactions import InteractionMatrix
-from training.windows import microseconds
 
 
 def store_embeddings(
@@ -67,7 +67,7 @@ def _rows(
         s.EMBEDDING_KIND: pa.array(["collaborative"] * n),
         s.MODEL_VERSION: pa.array([stamp.model_version] * n),
         s.EMBEDDING_NORM: pa.array(np.linalg.norm(rows, axis=1).astype(np.float32)),
-        s.TRAINED_AT: pa.array(np.full(n, microseconds(stamp.trained_at))),
+        s.TRAINED_AT: pa.array(np.full(n, epoch_microseconds(stamp.trained_at))),
         s.TRAINING_EVENT_COUNT: pa.array(counts[trained]),
     }
     return pa.table(columns, schema=table.arrow_schema)

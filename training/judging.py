@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_repo import schema as s
+from feature_repo.transforms.calendar import epoch_microseconds
 from feature_repo.transforms.encoding import Arrays
 from training.baselines.ease import EaseScorer
 from training.baselines.item_knn import ItemKnnScorer
@@ -24,7 +25,6 @@ from training.evaluation.truth import OracleScorer, mean_play_probabilities
 from training.learning import FittedAls, TrainingData, interactions_as_of
 from training.ranker import Ranker
 from training.two_stage import TwoStageScorer, first_contexts
-from training.windows import microseconds
 
 BASELINES: Final = ("popularity", "item_knn", "ease")
 ALS: Final = "als"
@@ -89,7 +89,7 @@ def _sample(rows: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]:
 
 
 def _contexts(data: TrainingData) -> Arrays:
-    start = microseconds(data.windows.test_start)
+    start = epoch_microseconds(data.windows.test_start)
     later = data.events.timestamps >= start
     return first_contexts(
         data.members.user_ids, data.events.user_ids[later], data.events.timestamps[later],
@@ -98,7 +98,7 @@ def _contexts(data: TrainingData) -> Arrays:
 
 
 def _at_test_start(data: TrainingData, rows: int) -> NDArray[np.int64]:
-    return np.full(rows, microseconds(data.windows.test_start))
+    return np.full(rows, epoch_microseconds(data.windows.test_start))
 
 
 def _scorers(
@@ -118,12 +118,11 @@ def _scorers(
     )
     two_stage = TwoStageScorer(
         ranker,
-        matrix,
+        cases,
         member=members_as_of(data.gateway, matrix.user_ids, _at_test_start(data, len(matrix.user_ids))),
         titles=titles,
         context=context,
         proposers=[(factors, config.candidates - popular), (popularity, popular)],
-        available=cases.available,
     )
     return {
         "popularity": popularity,

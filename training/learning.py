@@ -48,7 +48,6 @@ class FittedAls:
 
     matrix: InteractionMatrix
     factors: AlsFactors
-    as_of: datetime
 
 
 def fit_als_as_of(
@@ -72,7 +71,7 @@ def fit_als_as_of(
         trained_at=as_of, created_at=created_at, model_version=f"als-{as_of:%Y%m%dT%H%M%SZ}",
         replace=before is None,
     )  # fmt: skip
-    return FittedAls(matrix, factors, as_of)
+    return FittedAls(matrix, factors)
 
 
 def interactions_as_of(

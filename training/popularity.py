@@ -11,18 +11,18 @@ Without any viewing all scores are 0.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from feature_repo.transforms.calendar import epoch_microseconds
 from feature_repo.transforms.decay import TRENDING_TIME_CONSTANT_DAYS, decay_factor
 from training.interactions import highest_per_pair
 
 EVERYWHERE: Final = ""
 """The row of all countries together, and the country of members whose country is unknown."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class CountryScores(NamedTuple):
@@ -79,7 +79,7 @@ def trending_scores(
     ``as_of`` are ignored. Other arguments as in :func:`popularity_scores`; ``prior_weight`` is in plays
     of just now.
     """
-    now = (as_of - _EPOCH) // timedelta(microseconds=1)
+    now = epoch_microseconds(as_of)
     past = timestamps < now
     weights = decay_factor((now - timestamps[past]).astype(np.float64), TRENDING_TIME_CONSTANT_DAYS)
     return _shares(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from feature_repo.settings import Settings
-from training.bundle import BundleAliases, BundleContents, write_bundle
+from training.bundle import CHAMPION, BundleAliases, BundleContents, write_bundle
 from training.calibration import calibration_curve
 from training.config import TrainingConfig
 from training.judging import BASELINES, TRUTH_K, Judgement
@@ -18,8 +18,6 @@ from training.popularity import popularity_scores, trending_scores
 from training.ranker import Ranker, RankingExamples
 from training.report import TrainingReport, write_report
 from training.steps import StepRecorder
-
-CHAMPION = "champion"
 
 
 @dataclass(frozen=True, slots=True)

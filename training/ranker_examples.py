@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from feature_repo import schema as s
 from feature_repo.ingest.lake import Lake
 from feature_repo.store import FeatureGateway
+from feature_repo.transforms.calendar import epoch_microseconds
 from feature_repo.transforms.decay import MICROSECONDS_PER_DAY
 from feature_repo.transforms.ranking import ranking_features
 from training.als import AlsFactors
 from training.datasets import WatchEvents, members_as_of, text, titles_as_of
 from training.interactions import InteractionMatrix
 from training.ranker import RankingExamples, ranking_label
-from training.windows import microseconds
 
 LIKED_FRACTION = 0.5
 """Without impressions, a candidate counts as a hit where it was then watched at least this far."""
@@ -146,7 +146,7 @@ def _member_days(
     events: WatchEvents, users: NDArray[np.int64], window: tuple[datetime, datetime]
 ) -> Iterator[NDArray[np.int64]]:
     """Yield the event rows of each known member's day in the window, earliest day first."""
-    start, end = (microseconds(edge) for edge in window)
+    start, end = (epoch_microseconds(edge) for edge in window)
     rows = np.flatnonzero((events.timestamps >= start) & (events.timestamps < end) & (users >= 0))
     day = events.timestamps[rows] // MICROSECONDS_PER_DAY
     order = np.lexsort((rows, users[rows], day))

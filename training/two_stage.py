@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from feature_repo import schema as s
 from feature_repo.transforms.encoding import Arrays
 from feature_repo.transforms.ranking import CONTEXT_INPUTS, MEMBER_INPUTS, TITLE_INPUTS, ranking_features
+from training.evaluation.cases import EvaluationSet
 from training.evaluation.scoring import Scorer
 from training.evaluation.top_k import top_k
-from training.interactions import InteractionMatrix, rows_of
+from training.interactions import rows_of
 from training.ranker import Ranker
 
 
@@ -18,44 +19,39 @@ class TwoStageScorer:
     """Scores by the ranker what the candidate generators propose; everything else scores -inf.
 
     ``member``, ``titles`` and ``context`` are the ranker's inputs with a row per member, per title and
-    per member of ``matrix``. ``proposers`` are scorers with the number of unseen titles each proposes.
+    per member of ``cases.train``. ``proposers`` are scorers with the number of unseen titles each proposes.
     """
 
     def __init__(
         self,
         ranker: Ranker,
-        matrix: InteractionMatrix,
+        cases: EvaluationSet,
         *,
         member: Arrays,
         titles: Arrays,
         context: Arrays,
         proposers: list[tuple[Scorer, int]],
-        available: NDArray[np.bool_],
     ) -> None:
         self._ranker = ranker
-        self._matrix = matrix
+        self._cases = cases
         self._member = {name: member[name] for name in MEMBER_INPUTS}
         self._titles = {name: titles[name] for name in TITLE_INPUTS}
         self._context = {name: context[name] for name in CONTEXT_INPUTS}
         self._proposers = proposers
-        self._available = available
 
     def scores(self, user_rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return float32 (len(user_rows), T): the ranker's scores of candidates, -inf elsewhere."""
-        proposals = [self._proposed(scorer, most, user_rows) for scorer, most in self._proposers]
-        scores = np.full((len(user_rows), len(self._matrix.title_ids)), -np.inf, dtype=np.float32)
+        eligible = self._cases.eligible(user_rows)
+        proposals = [
+            top_k(np.where(eligible, scorer.scores(user_rows), np.float32(-np.inf)), most)
+            for scorer, most in self._proposers
+        ]
+        scores = np.full(eligible.shape, -np.inf, dtype=np.float32)
         for place, user in enumerate(user_rows):
             candidates = np.unique(np.concatenate([part[place] for part in proposals]))
             candidates = candidates[candidates >= 0]
             scores[place, candidates] = self._ranker.score(self._features(int(user), candidates))
         return scores
-
-    def _proposed(self, scorer: Scorer, most: int, user_rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        scores = scorer.scores(user_rows)
-        scores[:, ~self._available] = -np.inf
-        for place, user in enumerate(user_rows):
-            scores[place, self._matrix.fractions[user].indices] = -np.inf
-        return top_k(scores, most)
 
     def _features(self, user: int, candidates: NDArray[np.int64]) -> NDArray[np.float32]:
         row = slice(user, user + 1)

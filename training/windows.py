@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,11 +45,6 @@ def training_windows(
     if not windows.start < windows.ranker_start < windows.test_start < windows.end:
         raise ValueError(f"the events span too few hours to split: {windows}")
     return windows
-
-
-def microseconds(instant: datetime) -> int:
-    """Return an aware instant as microseconds since 1970 UTC."""
-    return (instant - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def _hour_of(instant: datetime) -> datetime:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,8 @@ from feature_repo.simulation.sessions import draw_sessions
 from feature_repo.simulation.tastes import make_world
 from feature_repo.simulation.viewing import draw_viewings
 from feature_repo.simulation.world import World
-from feature_repo.transforms.decay import MICROSECONDS_PER_DAY, MICROSECONDS_PER_SECOND
+from feature_repo.transforms.calendar import epoch_microseconds
+from feature_repo.transforms.decay import MICROSECONDS_PER_DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,4 +60,4 @@ def instant_us(instant: datetime) -> int:
     """Return microseconds since 1970 UTC; raises ``ValueError`` for an instant without a time zone."""
     if instant.tzinfo is None:
         raise ValueError(f"end: {instant.isoformat()} has no time zone; pass an instant in UTC")
-    return round(instant.astimezone(UTC).timestamp() * MICROSECONDS_PER_SECOND)
+    return epoch_microseconds(instant)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -13,6 +14,14 @@ HOURS_PER_DAY: Final = 24
 
 Instants = NDArray[np.int64]
 """Microseconds since 1970 UTC."""
+
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def epoch_microseconds(instant: datetime) -> int:
+    """Return an aware instant as microseconds since 1970 UTC; raises ``TypeError`` for a naive one."""
+    return (instant - _EPOCH) // timedelta(microseconds=1)
 
 
 def hour_end(instants: Instants) -> Instants:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from feature_repo.transforms.decay import MICROSECONDS_PER_SECOND
+from feature_repo.transforms.calendar import epoch_microseconds
 from serving.catalogue import Catalogue, Mask
 from serving.members import Member
 from serving.models import Models
@@ -23,6 +23,11 @@ class PageRequest:
     at: datetime
     country: str | None = None
 
+    @property
+    def now_us(self) -> float:
+        """The page's instant, microseconds since 1970 UTC."""
+        return float(epoch_microseconds(self.at))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Query:
@@ -38,10 +43,4 @@ class Query:
     @property
     def now_us(self) -> float:
         """The page's instant, microseconds since 1970 UTC."""
-        return microseconds(self.request.at)
-
-
-def microseconds(instant: datetime) -> float:
-    """Return an instant as float64 microseconds since 1970 UTC, exact to the microsecond until 2255."""
-    whole = int(instant.timestamp() // 1)
-    return float(whole * MICROSECONDS_PER_SECOND + instant.microsecond)
+        return self.request.now_us

@@ -17,6 +17,7 @@ from flask.testing import FlaskClient
 
 from feature_repo import schema as s
 from feature_repo.store import TitleSnapshot
+from feature_repo.transforms.calendar import epoch_microseconds
 from feature_repo.transforms.encoding import Arrays, encode
 from feature_repo.transforms.ranking import RANKING_FEATURES
 from serving.app import create_app
@@ -29,10 +30,6 @@ TITLES = 160
 USED_GENRES = ("Action", "Comedy", "Crime", "Drama", "Horror", "Romance", "Thriller", "Western")
 MEMBER_TABLES = (s.USER_SNAPSHOT, s.USER_PROFILE, s.USER_HISTORY, s.USER_ALS_EMBEDDING)
 TITLE_TABLES = (s.TITLE_METADATA, s.TITLE_STATISTICS, s.TITLE_ALS_EMBEDDING)
-
-
-def microseconds(instant: datetime) -> int:
-    return int(instant.timestamp()) * 1_000_000
 
 
 def title_id(row: int) -> str:
@@ -89,12 +86,13 @@ def one_title(row: int, embedding: np.ndarray) -> dict[str, Any]:
         s.FRANCHISE_ID: f"f{row // 3}" if row % 2 else None,
         s.COUNTRIES: ["KR", "US"] if row % 5 == 0 else None,
         s.GENRE_VECTOR: vector / np.linalg.norm(vector),
-        s.AVAILABLE_SINCE: microseconds(NOW - timedelta(days=row, hours=-36)),  # titles 0 and 1: not yet
-        s.UPDATED_AT: microseconds(NOW),
+        # Titles 0 and 1 are not there yet.
+        s.AVAILABLE_SINCE: epoch_microseconds(NOW - timedelta(days=row, hours=-36)),
+        s.UPDATED_AT: epoch_microseconds(NOW),
         s.VIEW_COUNT: 1000 - row,
         s.MEAN_COMPLETION: 0.5,
         s.DECAYED_PLAYS: float(row),
-        s.DECAYED_PLAYS_AT: microseconds(NOW - timedelta(days=1)),
+        s.DECAYED_PLAYS_AT: epoch_microseconds(NOW - timedelta(days=1)),
         s.IMPRESSION_COUNT: 100,
         s.PLAY_RATE: 0.1,
         s.TITLE_EMBEDDING: embedding if embedding.any() else None,
@@ -109,7 +107,7 @@ def one_member(recent: dict[int, float], embedding: np.ndarray | None, **profile
     return {
         s.RECENT_TITLE_IDS: ids, s.RECENT_WATCH_FRACTIONS: list(recent.values()), s.WATCHED_TITLE_IDS: ids,
         s.GENRE_PREFERENCE: preference, s.MEAN_SESSION_MINUTES: 60.0, s.WATCH_VELOCITY: 1.0,
-        s.LAST_WATCHED_AT: microseconds(NOW - timedelta(days=1)), s.PREFERRED_DEVICE: "tv",
+        s.LAST_WATCHED_AT: epoch_microseconds(NOW - timedelta(days=1)), s.PREFERRED_DEVICE: "tv",
         s.PREFERRED_HOUR: 20, s.WATCH_COUNT: len(ids), s.USER_EMBEDDING: embedding, **profile,
     }  # fmt: skip
 

@@ -7,8 +7,8 @@ import pytest
 import xgboost
 
 from feature_repo import schema as s
+from feature_repo.transforms.calendar import epoch_microseconds
 from feature_repo.transforms.ranking import RANKING_FEATURES, ranking_features
-from serving.candidates.query import microseconds
 from serving.members import read_member
 from serving.ranking import Ranker, candidate_features
 
@@ -18,8 +18,8 @@ def test_a_candidate_has_the_features_of_its_row_alone_bit_for_bit(small: Any) -
     member = read_member(small.features, "ana", now)
     catalogue = small.service.state.catalogue
     rows = np.array([7, 159, 3])
-    matrix = candidate_features(member, catalogue, rows, microseconds(now), "tv")
-    context = {s.REQUEST_TIMESTAMP: np.array([microseconds(now)]), s.DEVICE_TYPE: np.array(["tv"])}
+    matrix = candidate_features(member, catalogue, rows, epoch_microseconds(now), "tv")
+    context = {s.REQUEST_TIMESTAMP: np.array([epoch_microseconds(now)]), s.DEVICE_TYPE: np.array(["tv"])}
     assert matrix.shape == (3, len(RANKING_FEATURES))
     for place, row in enumerate(rows):
         titles = small.features.title_snapshot([f"t{row:03d}"], now).columns
@@ -30,7 +30,9 @@ def test_a_candidate_has_the_features_of_its_row_alone_bit_for_bit(small: Any) -
 def test_the_device_and_the_hour_are_those_of_the_request(small: Any) -> None:
     now = small.time[0]
     member = read_member(small.features, "ana", now)
-    matrix = candidate_features(member, small.service.state.catalogue, np.array([3]), microseconds(now), "")
+    matrix = candidate_features(
+        member, small.service.state.catalogue, np.array([3]), epoch_microseconds(now), ""
+    )
     assert matrix[0, RANKING_FEATURES.index("request_hour")] == 20
     assert np.isnan(matrix[0, RANKING_FEATURES.index("device_code")])
 

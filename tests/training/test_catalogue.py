@@ -9,8 +9,8 @@ import pytest
 
 from feature_repo import schema as s
 from feature_repo.ingest.lake import Lake, LakeError
+from feature_repo.transforms.calendar import epoch_microseconds
 from training.catalogue import read_catalogue, read_members
-from training.windows import microseconds
 
 MakeRows = Callable[..., pa.Table]
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -33,7 +33,7 @@ def test_titles_are_sorted_and_a_later_version_replaces_an_earlier_one(
     lake.replace(s.TITLES, make_rows(s.TITLES, rows))
     catalogue = read_catalogue(lake)
     assert catalogue.title_ids.tolist() == ["t10", "t2"]
-    assert catalogue.available_since.tolist() == [microseconds(NOON + DAY), microseconds(NOON)]
+    assert catalogue.available_since.tolist() == [epoch_microseconds(NOON + DAY), epoch_microseconds(NOON)]
 
 
 def test_a_title_is_available_from_its_very_microsecond(lake: Lake, make_rows: MakeRows) -> None:

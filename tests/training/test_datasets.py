@@ -11,6 +11,7 @@ import pytest
 from feature_repo import schema as s
 from feature_repo.ingest.lake import Lake
 from feature_repo.store import FeatureGateway
+from feature_repo.transforms.calendar import epoch_microseconds
 from training.datasets import (
     RecencySampling,
     WatchEvents,
@@ -21,7 +22,6 @@ from training.datasets import (
     watch_events,
 )
 from training.interactions import InteractionMatrix
-from training.windows import microseconds
 
 MakeRows = Callable[..., pa.Table]
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -35,7 +35,7 @@ def event(name: str, at: datetime, kind: str = "progress", **rest: Any) -> dict[
 
 def met(user: str, title: str, at: datetime, fraction: float, last: datetime | None = None) -> dict[str, Any]:
     return {s.USER_ID: user, s.TITLE_ID: title, s.EVENT_TIMESTAMP: at, s.WATCH_FRACTION: fraction,
-            s.LAST_WATCHED_AT: microseconds(last or at)}  # fmt: skip
+            s.LAST_WATCHED_AT: epoch_microseconds(last or at)}  # fmt: skip
 
 
 def pairs_of(*pairs: tuple[str, str]) -> pa.Table:
@@ -51,7 +51,7 @@ def test_only_watching_counts_and_events_come_by_time_then_by_id(lake: Lake, mak
     lake.replace(s.EVENTS, make_rows(s.EVENTS, rows))
     events = watch_events(lake)
     assert events.user_ids.tolist() == ["z", "b", "c"]
-    assert events.timestamps.tolist() == [microseconds(t) for t in (NOON - HOUR, NOON, NOON)]
+    assert events.timestamps.tolist() == [epoch_microseconds(t) for t in (NOON - HOUR, NOON, NOON)]
     assert events.started.tolist() == [False, True, False]
 
 
@@ -196,7 +196,7 @@ def test_members_come_in_the_order_asked_for_with_duplicates(
     profile = {s.USER_ID: "ann", s.EVENT_TIMESTAMP: NOON, s.LANGUAGE: "ko"}
     lake.replace(s.USER_PROFILE, make_rows(s.USER_PROFILE, [profile]))
     lake.replace(s.USER_ALS_EMBEDDING, s.USER_ALS_EMBEDDING.arrow_schema.empty_table())
-    noon, later = microseconds(NOON), microseconds(NOON + HOUR)
+    noon, later = epoch_microseconds(NOON), epoch_microseconds(NOON + HOUR)
     member = members_as_of(
         gateway,
         np.array(["bob", "ann", "zoe", "ann", "bob", "ann"]),
@@ -218,7 +218,7 @@ def test_titles_come_in_the_order_asked_for_with_duplicates(
     views = {s.TITLE_ID: "t2", s.EVENT_TIMESTAMP: NOON + HOUR, s.VIEW_COUNT: 7}
     lake.replace(s.TITLE_STATISTICS, make_rows(s.TITLE_STATISTICS, [views]))
     lake.replace(s.TITLE_ALS_EMBEDDING, s.TITLE_ALS_EMBEDDING.arrow_schema.empty_table())
-    noon, later = microseconds(NOON), microseconds(NOON + HOUR)
+    noon, later = epoch_microseconds(NOON), epoch_microseconds(NOON + HOUR)
     titles = titles_as_of(gateway, np.array(["t2", "t1", "t2", "t2"]), np.array([noon, later, later, noon]))
     np.testing.assert_array_equal(titles[s.RELEASE_YEAR], [2024, 1999, 2024, 2024])
     np.testing.assert_array_equal(titles[s.VIEW_COUNT], [np.nan, np.nan, 7, np.nan])

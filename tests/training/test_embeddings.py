@@ -7,10 +7,10 @@ import pytest
 
 from feature_repo import schema as s
 from feature_repo.ingest.lake import Lake
+from feature_repo.transforms.calendar import epoch_microseconds
 from training.als import AlsConfig, AlsFactors
 from training.embeddings import store_embeddings
 from training.interactions import InteractionMatrix
-from training.windows import microseconds
 
 TRAINED = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WRITTEN = datetime(2026, 3, 2, tzinfo=UTC)
@@ -59,7 +59,7 @@ def test_a_trained_member_is_read_back_as_of_the_end_of_the_training_data(
         s.EMBEDDING_KIND: "collaborative",
         s.MODEL_VERSION: "als-1",
         s.EMBEDDING_NORM: 5.0,
-        s.TRAINED_AT: microseconds(TRAINED),
+        s.TRAINED_AT: epoch_microseconds(TRAINED),
         s.TRAINING_EVENT_COUNT: 2,
     }
 

@@ -11,6 +11,7 @@ import pytest
 from feature_repo import schema as s
 from feature_repo.ingest.lake import Lake
 from feature_repo.store import FeatureGateway
+from feature_repo.transforms.calendar import epoch_microseconds
 from feature_repo.transforms.ranking import RANKING_FEATURES
 from training.als import AlsConfig, AlsFactors
 from training.datasets import WatchEvents
@@ -22,7 +23,6 @@ from training.ranker_examples import (
     tiles_from_candidates,
     tiles_from_impressions,
 )
-from training.windows import microseconds
 
 MakeRows = Callable[..., pa.Table]
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -52,7 +52,7 @@ def test_tiles_are_ordered_by_time_page_and_place_and_pages_are_numbered(
     tiles = tiles_from_impressions(lake, NOON - HOUR, NOON + HOUR, most_rows=100, seed=0)
     assert tiles.title_ids.tolist() == ["z-1-1", "a-1-1", "a-1-2", "a-2-1", "b-1-1"]
     assert tiles.pages.tolist() == [0, 1, 1, 1, 2]
-    assert tiles.instants.tolist() == [microseconds(NOON - HOUR), *[microseconds(NOON)] * 4]
+    assert tiles.instants.tolist() == [epoch_microseconds(NOON - HOUR), *[epoch_microseconds(NOON)] * 4]
     assert tiles.user_ids.tolist() == ["user of z", *["user of a"] * 3, "user of b"]
 
 
@@ -101,7 +101,7 @@ def log(*rows: tuple[datetime, str, str, float]) -> WatchEvents:
     rows = tuple(sorted(rows))
     return WatchEvents(
         np.array([user for _, user, _, _ in rows]), np.array([title for _, _, title, _ in rows]),
-        np.array([microseconds(at) for at, *_ in rows]), np.full(len(rows), "tablet"),
+        np.array([epoch_microseconds(at) for at, *_ in rows]), np.full(len(rows), "tablet"),
         np.array([fraction for *_, fraction in rows], dtype=np.float32), np.ones(len(rows), dtype=bool),
     )  # fmt: skip
 
@@ -142,7 +142,7 @@ def test_a_page_holds_what_als_and_popularity_propose_with_hits_first(
     tiles = candidates(log((NOON + HOUR, "ann", "t2", 0.7)), factors, seen)
     assert of_page(tiles) == {"t2": 1.0, "t1": 0.0}
     assert tiles.labels.tolist() == [1.0, 0.0]
-    assert tiles.instants.tolist() == [microseconds(NOON + HOUR)] * 2
+    assert tiles.instants.tolist() == [epoch_microseconds(NOON + HOUR)] * 2
     assert tiles.user_ids.tolist() == ["ann"] * 2
     assert tiles.device_types.tolist() == ["tablet"] * 2
 
@@ -169,7 +169,10 @@ def test_one_page_a_day_at_the_first_watch_and_what_was_watched_before_is_gone(
         (NOON + DAY, "ann", "t1", 0.6),
     )
     tiles = candidates(days, factors, seen, popular=3)
-    assert set(np.unique(tiles.instants).tolist()) == {microseconds(NOON), microseconds(NOON + DAY)}
+    assert set(np.unique(tiles.instants).tolist()) == {
+        epoch_microseconds(NOON),
+        epoch_microseconds(NOON + DAY),
+    }
     assert of_page(tiles, 0) == {"t2": 1.0, "t1": 0.0, "t3": 0.0}
     # The second day: t0, t2 and t5 are watched; t1, then t3 and t4 by their order, are left.
     assert of_page(tiles, 1) == {"t1": 1.0, "t3": 0.0, "t4": 0.0}
@@ -242,7 +245,7 @@ def test_each_row_has_the_features_of_its_own_instant(
     lake.replace(s.TITLE_STATISTICS, make_rows(s.TITLE_STATISTICS, views))
     tiles = ShownTiles(
         np.array(["ann", "ann"]), np.array(["t1", "t1"]),
-        np.array([microseconds(NOON + DAY), microseconds(NOON + HOUR)]),
+        np.array([epoch_microseconds(NOON + DAY), epoch_microseconds(NOON + HOUR)]),
         np.array(["tv", ""]), np.array([0, 1]), np.array([1, 0], dtype=np.float32),
     )  # fmt: skip
     examples = ranking_examples(gateway, tiles)

@@ -3,10 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from feature_repo import schema as s
 from feature_repo.transforms.encoding import Arrays
 from feature_repo.transforms.ranking import RANKING_FEATURES, ranking_features
+from training.evaluation.cases import EvaluationSet
 from training.interactions import InteractionMatrix
 from training.ranker import Ranker, RankerConfig, fit_ranker
 from training.two_stage import TwoStageScorer, first_contexts
@@ -77,11 +79,12 @@ def scorer_of(
     member, titles, context = sides
     first = TableScorer([[9, 8, 7, 6, 0, 0], [0, 0, 6, 7, 8, 9]])
     popular = TableScorer([[0, 0, 0, 0, 0, 1], [1, 0, 0, 0, 0, 0]])
+    may_be_ranked = np.array([True] * 6 if available is None else available)
+    nothing_relevant = csr_matrix(matrix.fractions.shape, dtype=bool)
+    cases = EvaluationSet(matrix, nothing_relevant, may_be_ranked, np.arange(len(USERS)))
     return TwoStageScorer(
-        ranker, matrix, member=member, titles=titles, context=context,
-        proposers=[(first, 2), (popular, 1)],
-        available=np.array([True] * 6 if available is None else available),
-    )  # fmt: skip
+        ranker, cases, member=member, titles=titles, context=context, proposers=[(first, 2), (popular, 1)]
+    )
 
 
 def test_only_unseen_candidates_are_scored(

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from training.windows import microseconds, training_windows
+from feature_repo.transforms.calendar import epoch_microseconds
+from training.windows import training_windows
 
 MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -13,7 +14,7 @@ HOUR = timedelta(hours=1)
 
 def test_windows_start_at_the_full_hour_before_their_cut_and_end_at_the_one_after_the_last_event() -> None:
     # Ten events at 00:30, 01:30 ... 09:30: the cuts fall on the events of 08:30 and 09:30.
-    first = microseconds(MIDNIGHT) + 30 * 60_000_000
+    first = epoch_microseconds(MIDNIGHT) + 30 * 60_000_000
     windows = training_windows(first + np.arange(10) * 3_600_000_000)
     assert windows.start == MIDNIGHT
     assert windows.ranker_start == MIDNIGHT + 8 * HOUR
@@ -28,12 +29,12 @@ def test_windows_start_at_the_full_hour_before_their_cut_and_end_at_the_one_afte
 )
 def test_the_end_lies_after_the_last_event(last: timedelta, end: int) -> None:
     instants = [*(MIDNIGHT + i * HOUR for i in range(9)), MIDNIGHT + last]
-    windows = training_windows(np.array([microseconds(i) for i in instants]), 0.5, 0.8)
+    windows = training_windows(np.array([epoch_microseconds(i) for i in instants]), 0.5, 0.8)
     assert windows.end == MIDNIGHT + end * HOUR
 
 
 def test_shares_move_the_cuts_whatever_the_order_of_events() -> None:
-    timestamps = microseconds(MIDNIGHT) + np.random.default_rng(0).permutation(100) * 3_600_000_000
+    timestamps = epoch_microseconds(MIDNIGHT) + np.random.default_rng(0).permutation(100) * 3_600_000_000
     windows = training_windows(timestamps, ranker_share=0.5, test_share=0.75)
     assert windows.ranker_start == MIDNIGHT + 50 * HOUR
     assert windows.test_start == MIDNIGHT + 75 * HOUR
@@ -41,9 +42,9 @@ def test_shares_move_the_cuts_whatever_the_order_of_events() -> None:
 
 def test_events_within_one_hour_are_refused() -> None:
     with pytest.raises(ValueError, match="too few hours to split"):
-        training_windows(microseconds(MIDNIGHT) + np.arange(100))
+        training_windows(epoch_microseconds(MIDNIGHT) + np.arange(100))
 
 
 def test_microseconds_are_exact_and_know_time_zones() -> None:
-    assert microseconds(datetime(1970, 1, 2, 0, 0, 0, 1, tzinfo=UTC)) == 86_400_000_001
-    assert microseconds(datetime.fromisoformat("1970-01-01T02:00:00+02:00")) == 0
+    assert epoch_microseconds(datetime(1970, 1, 2, 0, 0, 0, 1, tzinfo=UTC)) == 86_400_000_001
+    assert epoch_microseconds(datetime.fromisoformat("1970-01-01T02:00:00+02:00")) == 0

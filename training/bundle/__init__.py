@@ -5,7 +5,7 @@ Training writes them, serving reads them; nothing here needs a training library.
 
 from __future__ import annotations
 
-from training.bundle.aliases import ALIASES, BundleAliases
+from training.bundle.aliases import ALIASES, CHAMPION, BundleAliases
 from training.bundle.contents import BundleContents
 from training.bundle.errors import BundleError
 from training.bundle.manifest import FORMAT_VERSION, DataWindow, FileRecord, Manifest
@@ -14,6 +14,7 @@ from training.bundle.writing import write_bundle
 
 __all__ = [
     "ALIASES",
+    "CHAMPION",
     "FORMAT_VERSION",
     "Bundle",
     "BundleAliases",

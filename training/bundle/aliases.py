@@ -16,6 +16,8 @@ from training.bundle.errors import BundleError
 from training.bundle.manifest import MANIFEST_FILE, Version, check_version
 
 Alias = Literal["champion", "challenger"]
+CHAMPION: Final = "champion"
+"""The alias of the bundle that serves."""
 ALIASES: Final[tuple[str, ...]] = get_args(Alias)
 ALIASES_FILE: Final = "aliases.json"
 LOCK_FILE: Final = "aliases.lock"

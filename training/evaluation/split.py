@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from feature_repo.transforms.calendar import epoch_microseconds
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -20,7 +22,7 @@ class Window:
 
     def contains(self, timestamps: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which of the instants (int64 microseconds since 1970 UTC) fall into the window."""
-        return (timestamps >= _microseconds(self.start)) & (timestamps < _microseconds(self.end))
+        return (timestamps >= epoch_microseconds(self.start)) & (timestamps < epoch_microseconds(self.end))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,3 @@ def temporal_split(
         raise ValueError("a window would be empty: too many events share one instant, or too few events")
     start, validation, test, end = (_EPOCH + timedelta(microseconds=cut) for cut in cuts)
     return TemporalSplit(Window(start, validation), Window(validation, test), Window(test, end))
-
-
-def _microseconds(instant: datetime) -> int:
-    return (instant - _EPOCH) // timedelta(microseconds=1)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import numpy as np
 
-from feature_repo.transforms.calendar import day_end, hour_end, hour_of_day
+from feature_repo.transforms.calendar import day_end, epoch_microseconds, hour_end, hour_of_day
 from feature_repo.transforms.decay import MICROSECONDS_PER_DAY as DAY
 from feature_repo.transforms.decay import MICROSECONDS_PER_HOUR as HOUR
 
@@ -23,3 +25,8 @@ def test_instants_before_1970_belong_to_the_hour_and_day_they_lie_in():
 
 def test_hour_of_day_wraps_at_midnight():
     assert hour_of_day(np.array([0, 23 * HOUR, DAY, DAY + HOUR])).tolist() == [0, 23, 0, 1]
+
+
+def test_instants_are_exact_to_the_microsecond() -> None:
+    instant = datetime(2026, 3, 1, 20, 0, 0, 123_457, tzinfo=UTC)
+    assert epoch_microseconds(instant) == 1_772_395_200_123_457.0

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pytest
 
 from serving.candidates import generators as g
-from serving.candidates.query import PageRequest, Query, microseconds
+from serving.candidates.query import PageRequest, Query
 from serving.homepage import query_of
 from serving.members import read_member
 
@@ -69,8 +68,3 @@ def test_new_titles_came_within_a_year_newest_first(small: Any, query: QueryOf) 
     answer = g.new_titles(query("stranger", country="KR"))
     assert answer.rows[:3].tolist() == [2, 4, 5]
     assert answer.scores[0] == pytest.approx(-(12.5 / 24))  # there for half a day and half an hour
-
-
-def test_instants_are_exact_to_the_microsecond() -> None:
-    instant = datetime(2026, 3, 1, 20, 0, 0, 123_457, tzinfo=UTC)
-    assert microseconds(instant) == 1_772_395_200_123_457.0
