@@ -12,8 +12,13 @@ from feature_repo import schema as s
 from feature_repo.ingest.lake import Lake
 from feature_repo.progress import Progress
 from feature_repo.transforms.interactions import interactions
-from feature_repo.transforms.title_content import title_content
-from feature_repo.transforms.title_metadata import GenreVersions, title_metadata, user_profile
+from feature_repo.transforms.title_content import ContentEncoder, title_content
+from feature_repo.transforms.title_metadata import (
+    GenreVersions,
+    title_metadata,
+    user_picks,
+    user_profile,
+)
 from feature_repo.transforms.title_statistics import title_statistics
 from feature_repo.transforms.user_history import user_histories
 from feature_repo.transforms.user_snapshot import user_snapshots
@@ -26,7 +31,7 @@ IMPRESSION_COLUMNS: Final = (s.PAGE_ID, s.TITLE_ID, s.EVENT_TIMESTAMP, s.PLAYED)
 
 
 def backfill(lake: Lake, created_at: datetime, seed: int, progress: Progress | None = None) -> dict[str, int]:
-    """Compute every feature table but the embeddings and replace them in the lake; return rows per table.
+    """Compute every feature table but the embeddings, and the content encoder; return rows per table.
 
     All tables appear together at the end, or none. Needs events and titles; members and impressions may
     be missing. ``created_at`` (aware) stamps every row; ``seed`` fixes the axes of the cast and synopsis
@@ -48,10 +53,14 @@ def _steps(lake: Lake, created_at: datetime, seed: int) -> list[tuple[s.Table, _
     titles = lake.read(s.TITLES)
     log = watch_log(lake.read(s.EVENTS))
     viewed = viewings(log)
+    encoder = ContentEncoder.fit(titles, seed)
     return [
         (s.TITLE_METADATA, lambda: iter([title_metadata(titles, created_at)])),
-        (s.TITLE_CONTENT, lambda: iter([title_content(titles, created_at, seed)])),
+        (s.TITLE_CONTENT, lambda: iter([title_content(titles, encoder, created_at)])),
+        (s.CONTENT_WORDS, lambda: iter(encoder.words_table(created_at).to_batches())),
+        (s.CONTENT_PEOPLE, lambda: iter(encoder.people_table(created_at).to_batches())),
         (s.USER_PROFILE, lambda: iter([user_profile(_read_if_there(lake, s.MEMBERS), created_at)])),
+        (s.USER_PICKS, lambda: iter([user_picks(_read_if_there(lake, s.SIGN_UPS), created_at)])),
         (s.USER_SNAPSHOT, lambda: user_snapshots(log, GenreVersions.of(titles, log.titles), created_at)),
         (s.USER_HISTORY, lambda: user_histories(log, created_at)),
         (s.INTERACTIONS, lambda: iter([interactions(viewed, created_at)])),

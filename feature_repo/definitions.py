@@ -18,15 +18,20 @@ from feature_repo.services import (
     ranker_members,
     ranker_titles,
     title_similarity,
+    two_tower_members,
+    two_tower_titles,
 )
 from feature_repo.title_views import title_content, title_metadata, title_statistics
-from feature_repo.user_views import user_history, user_profile, user_snapshot
+from feature_repo.user_views import user_history, user_picks, user_profile, user_snapshot
 
 ENTITIES = [user, title]
 VIEWS = [
-    user_snapshot, user_profile, user_history,
+    user_snapshot, user_profile, user_picks, user_history,
     title_metadata, title_content, title_statistics,
     interactions, user_als_embedding, title_als_embedding,
 ]  # fmt: skip
 ON_DEMAND_VIEWS = [ranking]
-SERVICES = [als, ranker_members, ranker_titles, ranker, homepage_member, homepage_titles, title_similarity]
+SERVICES = [
+    als, two_tower_members, two_tower_titles, ranker_members, ranker_titles, ranker,
+    homepage_member, homepage_titles, title_similarity,
+]  # fmt: skip

@@ -18,6 +18,7 @@ RECENT_TITLES: Final = 50
 CAST_DIMENSIONS: Final = 64
 SYNOPSIS_DIMENSIONS: Final = 512
 ALS_DIMENSIONS: Final = 128
+TWO_TOWER_DIMENSIONS: Final = 256
 
 # --- vocabularies ----------------------------------------------------------------------------
 GENRES: Final = (
@@ -91,6 +92,9 @@ PREFERRED_DEVICE: Final = "preferred_device"
 PREFERRED_HOUR: Final = "preferred_hour"
 WATCH_VELOCITY: Final = "watch_velocity"
 WATCH_COUNT: Final = "watch_count"
+FIRST_WATCHED_AT: Final = "first_watched_at"
+SELECTED_TITLE_IDS: Final = "selected_title_ids"
+PICKED_AT: Final = "picked_at"
 WATCHED_TITLE_IDS: Final = "watched_title_ids"
 GENRE_VECTOR: Final = "genre_vector"
 CAST_VECTOR: Final = "cast_vector"
@@ -109,6 +113,11 @@ EMBEDDING_NORM: Final = "embedding_norm"
 TRAINED_AT: Final = "trained_at"
 TRAINING_EVENT_COUNT: Final = "training_event_count"
 REQUEST_TIMESTAMP: Final = "request_timestamp"
+TWO_TOWER_SCORE: Final = "two_tower_score"
+WORD: Final = "word"
+INVERSE_DOCUMENT_FREQUENCY: Final = "inverse_document_frequency"
+PERSON: Final = "person"
+AXES: Final = "axes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +236,15 @@ MEMBERS: Final = Table(
     partition="month",
 )  # fmt: skip
 
+SIGN_UPS: Final = Table(
+    "sign_ups", "What new members picked; a later row of a member replaces an earlier one.", (USER_ID,),
+    (
+        _user, Column(SELECTED_TITLE_IDS, _STRINGS, "distinct titles; may be empty"),
+        Column(EVENT_TIMESTAMP, _INSTANT, "when they were picked", "UTC"),
+    ),
+    partition="month",
+)  # fmt: skip
+
 IMPRESSIONS: Final = Table(
     "impressions", "Tiles that a member was shown, and what came of it.",
     (PAGE_ID, TITLE_ID),
@@ -253,6 +271,7 @@ USER_SNAPSHOT: Final = Table(
                minimum=0.0, maximum=1.0, length=len(GENRES)),
         Column(MEAN_SESSION_MINUTES, pa.float32(), "over all sessions", "minutes", minimum=0.0),
         _instant_feature(LAST_WATCHED_AT, "the latest watch event"),
+        _instant_feature(FIRST_WATCHED_AT, "the first watch event; what was picked at sign-up fades from it"),
         Column(PREFERRED_DEVICE, pa.string(), "decayed majority; null where unknown", nullable=True),
         Column(PREFERRED_HOUR, pa.int64(), "decayed majority", "hour of day, UTC", False, 0, 23),
         Column(WATCH_VELOCITY, pa.float32(), "viewings a day, 7-day decay, as of last_watched_at",
@@ -267,6 +286,16 @@ USER_PROFILE: Final = Table(
     (
         _user, _when, _created, _country, _language,
         Column(MATURITY_LIMIT, pa.int64(), "null: no limit", "years", True, 0, 18),
+    ),
+    partition="month",
+)  # fmt: skip
+
+USER_PICKS: Final = Table(
+    "user_picks", "The titles a member picked at sign-up.", (USER_ID,),
+    (
+        _user, _when, _created,
+        Column(SELECTED_TITLE_IDS, _STRINGS, "distinct, in the order of picking; may be empty"),
+        _instant_feature(PICKED_AT, "when they were picked"),
     ),
     partition="month",
 )  # fmt: skip
@@ -352,8 +381,29 @@ TITLE_ALS_EMBEDDING: Final = _embedding_table(
     "title_als_embedding", "A title's ALS factors.", _title, TITLE_EMBEDDING
 )
 
-RAW_TABLES: Final = (EVENTS, TITLES, MEMBERS, IMPRESSIONS)
+CONTENT_WORDS: Final = Table(
+    "content_words", "The words that synopsis embeddings are made of, with their axes.", (WORD,),
+    (
+        Column(WORD, pa.string(), "as the analyser cuts it"), _when,
+        Column(INVERSE_DOCUMENT_FREQUENCY, pa.float32(), "weight of the word", minimum=0.0),
+        Column(AXES, _VECTOR, "the word's row of the SVD's axes", length=SYNOPSIS_DIMENSIONS),
+    ),
+    partition="month",
+)  # fmt: skip
+
+CONTENT_PEOPLE: Final = Table(
+    "content_people", "The people that cast vectors are made of, each with a vector.", (PERSON,),
+    (
+        Column(PERSON, pa.string(), "as billed"), _when,
+        Column(AXES, _VECTOR, "the person's vector", length=CAST_DIMENSIONS),
+    ),
+    partition="month",
+)  # fmt: skip
+
+RAW_TABLES: Final = (EVENTS, TITLES, MEMBERS, SIGN_UPS, IMPRESSIONS)
+ENCODER_TABLES: Final = (CONTENT_WORDS, CONTENT_PEOPLE)
+"""What new titles are encoded with; no feature views."""
 FEATURE_TABLES: Final = (
-    USER_SNAPSHOT, USER_PROFILE, USER_HISTORY, TITLE_METADATA, TITLE_CONTENT, TITLE_STATISTICS,
+    USER_SNAPSHOT, USER_PROFILE, USER_PICKS, USER_HISTORY, TITLE_METADATA, TITLE_CONTENT, TITLE_STATISTICS,
     INTERACTIONS, USER_ALS_EMBEDDING, TITLE_ALS_EMBEDDING,
 )  # fmt: skip

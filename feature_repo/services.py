@@ -9,7 +9,7 @@ from feature_repo.embedding_views import title_als_embedding, user_als_embedding
 from feature_repo.interaction_views import interactions
 from feature_repo.ranking_view import ranking
 from feature_repo.title_views import title_content, title_metadata, title_statistics
-from feature_repo.user_views import user_history, user_profile, user_snapshot
+from feature_repo.user_views import user_history, user_picks, user_profile, user_snapshot
 
 als = FeatureService(
     name="als",
@@ -61,6 +61,7 @@ homepage_member = FeatureService(
     features=[
         user_snapshot,
         user_profile,
+        user_picks,
         user_history,
         user_als_embedding[[s.USER_EMBEDDING, s.MODEL_VERSION]],
     ],
@@ -73,6 +74,21 @@ homepage_titles = FeatureService(
         title_metadata,
         title_statistics,
         title_als_embedding[[s.TITLE_EMBEDDING, s.MODEL_VERSION]],
+    ],
+)
+
+two_tower_members = FeatureService(
+    name="two_tower_members",
+    description="What the user tower reads of a member; device and hour come with the request.",
+    features=[user_snapshot[[s.RECENT_TITLE_IDS, s.RECENT_WATCH_FRACTIONS]]],
+)
+
+two_tower_titles = FeatureService(
+    name="two_tower_titles",
+    description="What the item tower reads of a title.",
+    features=[
+        title_metadata[[s.GENRE_VECTOR, s.ORIGINAL_LANGUAGE, s.RELEASE_YEAR]],
+        title_content[[s.CAST_VECTOR, s.SYNOPSIS_EMBEDDING]],
     ],
 )
 

@@ -54,6 +54,7 @@ _lake = Settings.from_environment().lake
 
 user_snapshot_source = lake_source(s.USER_SNAPSHOT, _lake)
 user_profile_source = lake_source(s.USER_PROFILE, _lake)
+user_picks_source = lake_source(s.USER_PICKS, _lake)
 user_history_source = lake_source(s.USER_HISTORY, _lake)
 title_metadata_source = lake_source(s.TITLE_METADATA, _lake)
 title_content_source = lake_source(s.TITLE_CONTENT, _lake)
@@ -64,6 +65,10 @@ title_als_embedding_source = lake_source(s.TITLE_ALS_EMBEDDING, _lake)
 
 request_source = RequestSource(
     name="request",
-    schema=[Field(name=s.REQUEST_TIMESTAMP, dtype=Float64), Field(name=s.DEVICE_TYPE, dtype=String)],
-    description="The request's instant (microseconds since 1970 UTC) and device.",
+    schema=[
+        Field(name=s.REQUEST_TIMESTAMP, dtype=Float64),
+        Field(name=s.DEVICE_TYPE, dtype=String),
+        Field(name=s.TWO_TOWER_SCORE, dtype=Float32),
+    ],
+    description="The request's instant (microseconds since 1970 UTC) and device, and what retrieval found.",
 )

@@ -35,8 +35,13 @@ __all__ = ["FeatureGateway", "MaterializationError", "TitleSnapshot"]
 
 HOMEPAGE_MEMBER: Final = "homepage_member"
 HOMEPAGE_TITLES: Final = "homepage_titles"
-_MEMBER_TABLES: Final = (s.USER_SNAPSHOT, s.USER_PROFILE, s.USER_HISTORY, s.USER_ALS_EMBEDDING)
+TWO_TOWER_MEMBERS: Final = "two_tower_members"
+TWO_TOWER_TITLES: Final = "two_tower_titles"
+_MEMBER_TABLES: Final = (
+    s.USER_SNAPSHOT, s.USER_PROFILE, s.USER_PICKS, s.USER_HISTORY, s.USER_ALS_EMBEDDING,
+)  # fmt: skip
 _TITLE_TABLES: Final = (s.TITLE_METADATA, s.TITLE_STATISTICS, s.TITLE_ALS_EMBEDDING)
+_CONTENT_TABLES: Final = (s.TITLE_METADATA, s.TITLE_CONTENT)
 _SNAPSHOT_BATCH: Final = 1_000
 _UNKNOWN: Final = "\x00unknown"
 
@@ -54,11 +59,19 @@ class TitleSnapshot:
 class FeatureGateway:
     """Feast as Marquee uses it. Thread-safe once opened."""
 
-    def __init__(self, store: FeatureStore, settings: Settings) -> None:
+    def __init__(self, store: FeatureStore, settings: Settings, url: str | None = None) -> None:
         self._store = store
+        self._url = url
         self._settings = settings
         self._services: dict[str, FeatureService] = {}
         self._ttls: dict[tuple[str, ...], dict[str, float]] = {}
+
+    @property
+    def online_url(self) -> str:
+        """Where the online store's Redis is; raises ``ValueError`` where that is left to Feast."""
+        if self._url is None:
+            raise ValueError("REDIS_URL is not set: name the Redis of the online store")
+        return self._url
 
     @classmethod
     def open(cls, settings: Settings, redis_url: str | None = None) -> FeatureGateway:
@@ -69,7 +82,7 @@ class FeatureGateway:
         url = redis_url or settings.redis_url
         if url is not None:
             config.online_store.connection_string = connection_string(url)
-        return cls(FeatureStore(config=config), settings)
+        return cls(FeatureStore(config=config), settings, url)
 
     def apply(self) -> int:
         """Register every definition, as ``feast apply`` does; return how many."""
@@ -108,7 +121,9 @@ class FeatureGateway:
             self._services[name] = self._store.get_feature_service(name)
         return self._services[name]
 
-    def schema_hash(self, services: Sequence[str] = (HOMEPAGE_MEMBER, HOMEPAGE_TITLES)) -> str:
+    def schema_hash(
+        self, services: Sequence[str] = (HOMEPAGE_MEMBER, HOMEPAGE_TITLES, TWO_TOWER_TITLES)
+    ) -> str:
         """Return a digest of the services' features with their types, and of the ranker's columns."""
         lines = [RANKING_FEATURES_HASH]
         for name in services:
@@ -149,21 +164,36 @@ class FeatureGateway:
 
     def title_snapshot(self, title_ids: Sequence[str], now: datetime) -> TitleSnapshot:
         """Return the catalogue's columns for ``title_ids``, in their order."""
-        parts = [
-            self._online(
-                HOMEPAGE_TITLES, {s.TITLE_ID: list(title_ids[i : i + _SNAPSHOT_BATCH])}, _TITLE_TABLES, now
-            )
-            for i in range(0, len(title_ids), _SNAPSHOT_BATCH)
-        ]
-        columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
+        columns = self._titles_online(HOMEPAGE_TITLES, title_ids, _TITLE_TABLES, now)
         ids = np.array(title_ids, dtype=np.str_)
         return TitleSnapshot(ids, {t: row for row, t in enumerate(title_ids)}, columns, now)
 
-    def naive_ranking_rows(self, user_id: str, title_ids: Sequence[str], context: dict[str, Any]) -> Any:
-        """The whole ranker input by one Feast call with on-demand transformation: the slow baseline."""
+    def title_contents(self, title_ids: Sequence[str], now: datetime) -> Arrays:
+        """Return what the item tower reads of ``title_ids``, in their order."""
+        return self._titles_online(TWO_TOWER_TITLES, title_ids, _CONTENT_TABLES, now)
+
+    def write_online(self, table: s.Table, rows: pa.Table) -> None:
+        """Bring rows of one view online now, for a moment's change; whole tables go by :meth:`materialize`.
+
+        Feast keeps, per entity, the row with the latest event timestamp.
+        """
+        frame = rows.select([c.name for c in table.columns]).to_pandas()
+        self._store.write_to_online_store(table.name, frame)
+
+    def naive_ranking_rows(
+        self,
+        user_id: str,
+        title_ids: Sequence[str],
+        context: dict[str, Any],
+        per_title: dict[str, list[Any]],
+    ) -> Any:
+        """The whole ranker input by one Feast call with on-demand transformation: the slow baseline.
+
+        ``context`` holds what the request brings for all titles, ``per_title`` what it brings for each.
+        """
         rows = len(title_ids)
         entities: dict[str, list[Any]] = {s.USER_ID: [user_id] * rows, s.TITLE_ID: list(title_ids)}
-        entities |= {name: [value] * rows for name, value in context.items()}
+        entities |= {name: [value] * rows for name, value in context.items()} | per_title
         return self._store.get_online_features(self.service("ranker"), entities)
 
     def healthy(self) -> bool:
@@ -173,6 +203,15 @@ class FeatureGateway:
         except Exception:  # whatever the store's client raises means the same here
             return False
         return True
+
+    def _titles_online(
+        self, service: str, title_ids: Sequence[str], tables: tuple[s.Table, ...], now: datetime
+    ) -> Arrays:
+        parts = [
+            self._online(service, {s.TITLE_ID: list(title_ids[i : i + _SNAPSHOT_BATCH])}, tables, now)
+            for i in range(0, len(title_ids), _SNAPSHOT_BATCH)
+        ]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
 
     def _online(
         self, service: str, entity_rows: dict[str, list[Any]], tables: tuple[s.Table, ...], now: datetime

@@ -8,7 +8,13 @@ from feast import FeatureView
 
 from feature_repo import schema as s
 from feature_repo.entities import user
-from feature_repo.sources import fields, user_history_source, user_profile_source, user_snapshot_source
+from feature_repo.sources import (
+    fields,
+    user_history_source,
+    user_picks_source,
+    user_profile_source,
+    user_snapshot_source,
+)
 
 user_snapshot = FeatureView(
     name=s.USER_SNAPSHOT.name,
@@ -29,6 +35,17 @@ user_profile = FeatureView(
     source=user_profile_source,
     ttl=timedelta(0),
     tags={"cadence": "on change"},
+)
+
+user_picks = FeatureView(
+    name=s.USER_PICKS.name,
+    description=s.USER_PICKS.description,
+    entities=[user],
+    schema=fields(s.USER_PICKS),
+    source=user_picks_source,
+    # No limit: picks fade by the member's own viewing, not by their age.
+    ttl=timedelta(0),
+    tags={"cadence": "at sign-up"},
 )
 
 user_history = FeatureView(

@@ -8,11 +8,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from feature_repo import schema as s
+from feature_repo.store import TitleSnapshot
+from serving.arrivals import ArrivalSource, content_inputs, with_changes
 from serving.candidates.query import PageRequest
-from serving.catalogue import Catalogue
 from serving.clock import Clock, ClockMode, service_clock
 from serving.homepage import HomepageMaker
 from serving.members import FeatureReader
@@ -29,11 +32,15 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class KeeperSettings:
-    """How the keeper works: the clock it gives to states, and how often it looks."""
+    """How the keeper works: the clock it gives to states, and how often it looks for what.
+
+    ``poll_every``: another champion; ``refresh_every``: all titles; ``follow_every``: titles that changed.
+    """
 
     clock_mode: ClockMode = "auto"
     poll_every: timedelta = timedelta(seconds=5)
     refresh_every: timedelta = timedelta(minutes=5)
+    follow_every: timedelta = timedelta(milliseconds=200)
     schema_hash: str | None = None
     """What the feature definitions hash to; a bundle made for others is refused."""
 
@@ -52,6 +59,7 @@ class StateKeeper:
         metrics: Metrics,
         wall: Clock,
         settings: KeeperSettings,
+        arrivals: ArrivalSource | None = None,
     ) -> None:
         self._root = root
         self._reader = reader
@@ -59,6 +67,8 @@ class StateKeeper:
         self._metrics = metrics
         self._wall = wall
         self._settings = settings
+        self._arrivals = arrivals
+        self._followed = ""
         self._started_at = wall()
         self._refreshed_at = self._started_at
         self._refused: str | None = None
@@ -66,13 +76,13 @@ class StateKeeper:
         self._thread: threading.Thread | None = None
 
     def check(self) -> None:
-        """Look once: swap in a champion that changed, or refresh titles that are due. Never raises."""
+        """Look once: for another champion, or else for titles that changed or are due. Never raises."""
         try:
-            if (
-                not self._swap_champion()
-                and self._wall() - self._refreshed_at >= self._settings.refresh_every
-            ):
+            if self._swap_champion():
+                return
+            if self._wall() - self._refreshed_at >= self._settings.refresh_every:
                 self._refresh_titles()
+            self._follow()
         except Exception:  # the thread that keeps the state must outlive whatever is wrong today
             _log.exception("keeping the serving state failed; trying again")
 
@@ -89,8 +99,40 @@ class StateKeeper:
             self._thread.join()
 
     def _keep_checking(self) -> None:
-        while not self._stopping.wait(self._settings.poll_every.total_seconds()):
-            self.check()
+        due = self._wall() + self._settings.poll_every
+        while not self._stopping.wait(self._settings.follow_every.total_seconds()):
+            if self._wall() >= due:
+                due = self._wall() + self._settings.poll_every
+                self.check()
+            else:
+                self.follow()
+
+    def follow(self) -> None:
+        """Take in the titles that changed since the last look. Never raises."""
+        try:
+            self._follow()
+        except Exception:  # as above
+            _log.exception("following the changed titles failed; trying again")
+
+    def _follow(self) -> None:
+        state = self._holder.current
+        if state is None or self._arrivals is None:
+            return
+        position, changed = self._arrivals.changes(self._followed)
+        if changed:
+            now = state.clock()
+            fresh = self._reader.title_snapshot(list(changed), now)
+            self._swap_titles(state, with_changes(state.snapshot, fresh))
+            self._metrics.titles_changed(len(changed))
+        self._followed = position
+
+    def _swap_titles(self, state: ServingState, snapshot: TitleSnapshot) -> None:
+        """Put a fresher snapshot in service; its first rows are those of the bundle."""
+        later = snapshot.title_ids[len(state.trained.title_factors) :].tolist()
+        inputs = content_inputs(self._reader, later, snapshot.taken_at)
+        fresher = ServingState.of(state.trained, snapshot, inputs, state.clock, state.example_user_id)
+        warn_of_other_vectors(fresher)
+        self._holder.swap(fresher)
 
     def _swap_champion(self) -> bool:
         """Return whether another champion was put in place."""
@@ -112,17 +154,23 @@ class StateKeeper:
     def _put_in_place(self, bundle: Bundle, models: Models) -> None:
         end = bundle.manifest.data_window.end
         clock = service_clock(self._settings.clock_mode, end, self._wall, self._started_at)
-        catalogue = read_catalogue(self._reader, bundle.contents.title_ids.tolist(), clock())
+        # Whatever changes from here on is in the feed after this position.
+        followed = self._arrivals.position() if self._arrivals is not None else ""
+        snapshot, inputs = self._read_titles(bundle.contents.title_ids.tolist(), clock())
         user_ids = bundle.contents.user_ids.tolist()
-        state = ServingState.of(models, catalogue, clock, user_ids[0] if user_ids else "newcomer")
+        state = ServingState.of(models, snapshot, inputs, clock, user_ids[0] if user_ids else "newcomer")
         warn_of_other_vectors(state)
         warm_up(self._reader, state, user_ids)
         self._holder.swap(state)
+        self._followed = followed
         self._refreshed_at = self._wall()
         self._refused = None
         self._metrics.bundle_swapped()
         _log.info(
-            "bundle in service", version=models.version, titles=len(catalogue), exact=models.index.exact
+            "bundle in service",
+            version=models.version,
+            titles=len(state.catalogue),
+            exact=models.als_index.exact,
         )
 
     def _refresh_titles(self) -> None:
@@ -131,19 +179,21 @@ class StateKeeper:
             return
         self._refreshed_at = self._wall()
         try:
-            catalogue = read_catalogue(self._reader, current.catalogue.title_ids, current.clock())
+            snapshot = self._reader.title_snapshot(list(current.catalogue.title_ids), current.clock())
         except Exception:
             self._metrics.snapshot_refreshed(False)
             raise
-        state = current.with_catalogue(catalogue)
-        warn_of_other_vectors(state)
-        self._holder.swap(state)
+        self._swap_titles(current, snapshot)
         self._metrics.snapshot_refreshed(True)
 
-
-def read_catalogue(reader: FeatureReader, title_ids: list[str] | tuple[str, ...], now: datetime) -> Catalogue:
-    """Read the titles' features through the gateway, in the order of the bundle's rows."""
-    return Catalogue.prepare(reader.title_snapshot(list(title_ids), now))
+    def _read_titles(self, trained: list[str], now: datetime) -> tuple[TitleSnapshot, NDArray[np.float32]]:
+        """Read the bundle's titles, then those of the lake that came after it; with the latter's content."""
+        snapshot = self._reader.title_snapshot(trained, now)
+        if self._arrivals is not None:
+            later = sorted(set(self._arrivals.title_ids()).difference(trained))
+            if later:
+                snapshot = with_changes(snapshot, self._reader.title_snapshot(later, now))
+        return snapshot, content_inputs(self._reader, snapshot.title_ids[len(trained) :].tolist(), now)
 
 
 def warm_up(reader: FeatureReader, state: ServingState, user_ids: list[str]) -> None:

@@ -91,8 +91,13 @@ class Catalogue:
         mask: Mask = self.allowed_in.get(country, self.everywhere) & (self.available_since <= now_us)
         if not np.isnan(maturity_limit):
             mask &= self.maturity_level <= maturity_limit
-        mask[[self.row_of[title] for title in watched if title in self.row_of]] = False
-        return mask
+        return self.without(mask, watched)
+
+    def without(self, mask: Mask, watched: Iterable[str]) -> Mask:
+        """Return a copy of ``mask`` that leaves the ``watched`` titles out."""
+        left = mask.copy()
+        left[[self.row_of[title] for title in watched if title in self.row_of]] = False
+        return left
 
     def offered_to_all(self, maturity_limit: float, now_us: float) -> Mask:
         """Return the titles that anybody within ``maturity_limit`` may be shown, wherever they are."""

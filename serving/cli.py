@@ -20,6 +20,7 @@ import click
 from feature_repo.redis_server import running_redis
 from feature_repo.settings import Settings
 from serving.clock import ClockMode
+from serving.settings import ServingSettings
 from training.bundle import CHAMPION, BundleAliases, BundleError, load_bundle
 
 _CONFIGURATION: Final = Path(__file__).with_name("gunicorn_conf.py")
@@ -42,15 +43,30 @@ def serving() -> None:
     "--clock", type=click.Choice(get_args(ClockMode)), default="auto", show_default=True,
     help="What a page takes for now: the wall clock, or the end of the data, ticking on.",
 )  # fmt: skip
-def run(host: str, port: int, workers: int | None, threads: int, clock: str) -> None:
-    """Serve the champion bundle until Ctrl-C."""
+@click.option(
+    "--settings", "settings_file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="JSON that switches candidate generators and limits them; `python -m serving defaults` prints it.",
+)  # fmt: skip
+def run(
+    host: str, port: int, workers: int | None, threads: int, clock: str, settings_file: Path | None
+) -> None:
+    """Serve the champion bundle until Ctrl-C.
+
+    Admin calls, such as PUT /v1/titles/{title_id}, need `Authorization: Bearer` with the token in the
+    environment variable MARQUEE_ADMIN_TOKEN; without one they are refused.
+    """
+    if settings_file is not None:
+        try:
+            ServingSettings.load(settings_file)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
     settings = Settings.from_environment()
     example = example_member(settings)
     signal.signal(signal.SIGTERM, _interrupt)
     with running_redis(settings) as redis_url, TemporaryDirectory(prefix="marquee-metrics-") as metrics:
         environment = server_environment(
             os.environ, redis_url=redis_url, metrics=metrics, bind=f"{host}:{port}",
-            workers=workers, threads=threads, clock=clock,
+            workers=workers, threads=threads, clock=clock, settings_file=settings_file,
         )  # fmt: skip
         # A process of its own: its environment is set before numpy, XGBoost and the metrics are imported,
         # and a worker that ends cannot run this process's clean-up.
@@ -65,6 +81,12 @@ def run(host: str, port: int, workers: int | None, threads: int, clock: str) -> 
         finally:
             _stop(server)
     sys.exit(status)
+
+
+@serving.command()
+def defaults() -> None:
+    """Print the settings of a server as JSON, to change and pass with --settings."""
+    click.echo(ServingSettings().model_dump_json(indent=2))
 
 
 def example_member(settings: Settings) -> str:
@@ -88,6 +110,7 @@ def server_environment(
     workers: int | None,
     threads: int,
     clock: str,
+    settings_file: Path | None = None,
 ) -> dict[str, str]:
     """Return the environment that gunicorn's configuration and the application read."""
     return {
@@ -99,6 +122,7 @@ def server_environment(
         "MARQUEE_WORKERS": "" if workers is None else str(workers),
         "MARQUEE_THREADS": str(threads),
         "MARQUEE_CLOCK": clock,
+        "MARQUEE_SERVING": "" if settings_file is None else str(settings_file.absolute()),
     }
 
 

@@ -5,14 +5,15 @@ A fallback must not fail itself: it asks as little as it can of whatever may be 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
+from feature_repo.transforms.candidate_mix import LIMITS, POPULARITY, Merged, merge
 from serving.candidates import generators as g
-from serving.candidates.answer import Candidates, SeedNeighbours
-from serving.candidates.merge import Merged, merge
+from serving.candidates.answer import Candidates
 from serving.candidates.query import PageRequest, Query
+from serving.catalogue import Rows
+from serving.eligibility import Visit
 from serving.members import Member, unknown_member
 from serving.state import ServingState
 
@@ -22,26 +23,29 @@ def no_features(state: ServingState, request: PageRequest) -> Member:
     return replace(unknown_member(request.user_id), maturity_limit=state.catalogue.cautious_limit)
 
 
-def no_candidates(_: Query) -> Candidates:
+def no_candidates(_: Query) -> Sequence[Candidates]:
     """The other generators fill the page."""
-    return Candidates.none()
-
-
-def no_neighbours(_: Query) -> tuple[SeedNeighbours, ...]:
-    """A page without rows for seeds."""
     return ()
 
 
+def same_member(visit: Visit) -> Member:
+    """Without vectors of their own, the member gets what needs none."""
+    return visit.member
+
+
 def popular_candidates(query: Query) -> Merged:
-    """Without a merge, or with nothing to merge, the popular titles; without those, any that may be shown."""
+    """Without a merge, the popular titles."""
+    return merge([popular_answer(query)], len(query.catalogue), {})
+
+
+def popular_answer(query: Query) -> tuple[str, Rows]:
+    """With nothing new to merge, the popular titles; without those, any that may be shown."""
     try:
-        answer = (g.POPULARITY, g.popularity(query))
+        return POPULARITY, g.popularity(query, LIMITS[POPULARITY])[0].rows
     except Exception:  # the generator's own stage has logged it
-        answer = (g.CATALOGUE, _any_titles(query))
-    return merge([answer], len(query.catalogue))
+        return g.CATALOGUE, _any_titles(query)
 
 
-def _any_titles(query: Query) -> Candidates:
+def _any_titles(query: Query) -> Rows:
     order = query.catalogue.newest_first
-    rows = order[query.eligible[order]][: g.POPULARITY_CANDIDATES]
-    return Candidates(rows, np.zeros(len(rows), dtype=np.float32))
+    return order[query.eligible[order]][: LIMITS[POPULARITY]]

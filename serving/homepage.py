@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
+from feature_repo.transforms import candidate_mix as mix
+from feature_repo.transforms.candidate_mix import Merged, merge
 from serving import fallbacks
 from serving.api.models import Homepage, Row
-from serving.candidates import generators as g
-from serving.candidates.answer import Candidates, SeedNeighbours
-from serving.candidates.merge import Merged, merge
+from serving.candidates.answer import Candidates
+from serving.candidates.generators import GENERATORS, CandidateGenerator
 from serving.candidates.query import PageRequest, Query
-from serving.catalogue import Mask
-from serving.eligibility import Visit, eligible_titles, surely_eligible_titles
+from serving.eligibility import Allowed, Visit, eligible_titles, surely_eligible_titles
 from serving.members import FeatureReader, Member, read_member
 from serving.page.assembly import Ingredients, assemble, popular_page
 from serving.page.layout import Layout
 from serving.page.ranked import Ranked, by_popularity, by_ranker, by_retrieval
 from serving.pipeline import Run, Stage, StageObserver
 from serving.ranking import candidate_features
+from serving.settings import GeneratorSettings, ServingSettings
 from serving.state import ServingState
+from serving.taste import with_taste
 from serving.tiles import describe
 
 IdSource = Callable[[], str]
@@ -47,12 +49,11 @@ class _Retrieved:
     """A query with its candidates."""
 
     query: Query
-    answers: tuple[tuple[str, Candidates], ...]
-    seeds: tuple[SeedNeighbours, ...]
+    answers: dict[str, Sequence[Candidates]]
     merged: Merged
 
-    def answer_of(self, source: str) -> Candidates:
-        return next(candidates for name, candidates in self.answers if name == source)
+    def of(self, source: str) -> Sequence[Candidates]:
+        return self.answers.get(source, ())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,10 +68,6 @@ class _Judged:
     ranked: Ranked
 
 
-def _is_personal(query: Query) -> bool:
-    return query.member.personal
-
-
 class HomepageMaker:
     """Makes pages. Holds no state of its own: every page is made from the state it is given."""
 
@@ -80,22 +77,20 @@ class HomepageMaker:
         observer: StageObserver,
         layout: Layout | None = None,
         new_id: IdSource = unique_id,
+        settings: ServingSettings | None = None,
     ) -> None:
+        chosen = ServingSettings() if settings is None else settings
         self._observer = observer
         self._new_id = new_id
         self._layout = Layout() if layout is None else layout
         self._reader = reader
         self._features = Stage("features", self._read_member, _no_features, 1.5)
-        self._eligibility: Stage[Visit, Mask] = Stage(
+        self._taste = Stage("taste", with_taste, fallbacks.same_member, 0.5)
+        self._eligibility: Stage[Visit, Allowed] = Stage(
             "eligibility", eligible_titles, surely_eligible_titles, 0.2
         )
-        self._als = Stage(g.ALS, g.als, fallbacks.no_candidates, 0.5, _is_personal)
-        self._similar = Stage(g.SIMILAR, g.similar, fallbacks.no_neighbours, 0.5, _is_personal)
-        self._charts = (
-            Stage(g.TRENDING_IN_COUNTRY, g.trending_in_country, fallbacks.no_candidates, 0.1),
-            Stage(g.TRENDING, g.trending, fallbacks.no_candidates, 0.1),
-            Stage(g.POPULARITY, g.popularity, fallbacks.no_candidates, 0.1),
-            Stage(g.NEW_TITLES, g.new_titles, fallbacks.no_candidates, 0.1),
+        self._generators = tuple(
+            _stage(generator, chosen.generators[generator.name]) for generator in GENERATORS
         )
         self._ranking_features = Stage("ranking_features", _matrix, lambda _: None, 0.5, _is_ranked)
         self._ranker = Stage("ranker", _rank, _keep_order, 3.0)
@@ -105,6 +100,7 @@ class HomepageMaker:
         """Make one page, and tell how it went. A stage that fails is named in ``degraded``."""
         run = Run(self._observer)
         visit = Visit(state, request, run.through(self._features, _Asked(state, request)))
+        visit = replace(visit, member=run.through(self._taste, visit))
         retrieved = self._retrieve(run, visit.query(run.through(self._eligibility, visit)))
         matrix = run.through(self._ranking_features, retrieved)
         ranked = run.through(self._ranker, _RankerInput(retrieved, matrix))
@@ -125,23 +121,23 @@ class HomepageMaker:
         return asked.state.understood(read_member(self._reader, request.user_id, request.at))
 
     def _retrieve(self, run: Run, query: Query) -> _Retrieved:
-        nearest = run.through(self._als, query)
-        seeds = run.through(self._similar, query)
-        charts = tuple((stage.name, run.through(stage, query)) for stage in self._charts)
-        answers = ((g.ALS, nearest), *((g.SIMILAR, seed.candidates) for seed in seeds), *charts)
+        answers = {stage.name: run.through(stage, query) for stage in self._generators}
         merging: Stage[Query, Merged] = Stage(
             "merge", lambda q: _merge(q, answers), fallbacks.popular_candidates, 0.5
         )
-        return _Retrieved(query, answers, seeds, run.through(merging, query))
+        return _Retrieved(query, answers, run.through(merging, query))
 
     def _assemble(self, judged: _Judged) -> list[Row]:
-        retrieved = judged.retrieved
-        trending = (retrieved.answer_of(g.TRENDING_IN_COUNTRY), retrieved.answer_of(g.TRENDING))
+        found = judged.retrieved
         parts = Ingredients(
-            retrieved.query, judged.ranked, retrieved.seeds, trending, retrieved.answer_of(g.NEW_TITLES)
+            found.query,
+            judged.ranked,
+            begun=found.of(mix.CONTINUE_WATCHING),
+            seeds=found.of(mix.SIMILAR),
+            trending=(*found.of(mix.TRENDING_IN_COUNTRY), *found.of(mix.TRENDING)),
+            new_titles=found.of(mix.NEW_TITLES),
         )
-        page = assemble(parts, self._layout)
-        return describe(retrieved.query, page, retrieved.merged, judged.ranked)
+        return describe(found.query, assemble(parts, self._layout), found.merged, judged.ranked)
 
     def _plain_page(self, judged: _Judged) -> list[Row]:
         query = judged.retrieved.query
@@ -153,6 +149,7 @@ class HomepageMaker:
 def query_of(state: ServingState, request: PageRequest, member: Member) -> Query:
     """Return the query of a member's request."""
     visit = Visit(state, request, member)
+    visit = replace(visit, member=with_taste(visit))
     return visit.query(eligible_titles(visit))
 
 
@@ -160,9 +157,21 @@ def _no_features(asked: _Asked) -> Member:
     return fallbacks.no_features(asked.state, asked.request)
 
 
-def _merge(query: Query, answers: Sequence[tuple[str, Candidates]]) -> Merged:
-    merged = merge(answers, len(query.catalogue))
-    return merged if len(merged.rows) else fallbacks.popular_candidates(query)
+def _stage(generator: CandidateGenerator, settings: GeneratorSettings) -> Stage[Query, Sequence[Candidates]]:
+    def propose(query: Query) -> Sequence[Candidates]:
+        return generator.propose(query, settings.limit)
+
+    def asked(query: Query) -> bool:
+        return settings.enabled and (query.member.personal or not generator.personal)
+
+    return Stage(generator.name, propose, fallbacks.no_candidates, generator.budget_ms, asked)
+
+
+def _merge(query: Query, answers: Mapping[str, Sequence[Candidates]]) -> Merged:
+    proposals = [(name, answer.rows) for name, found in answers.items() for answer in found]
+    if not any(len(rows) for name, rows in proposals if name != mix.CONTINUE_WATCHING):
+        proposals.append(fallbacks.popular_answer(query))
+    return merge(proposals, len(query.catalogue), query.models.hit_rates)
 
 
 def _is_ranked(retrieved: _Retrieved) -> bool:
@@ -170,10 +179,9 @@ def _is_ranked(retrieved: _Retrieved) -> bool:
 
 
 def _matrix(retrieved: _Retrieved) -> NDArray[np.float32] | None:
-    query = retrieved.query
-    return candidate_features(
-        query.member, query.catalogue, retrieved.merged.rows, query.now_us, query.request.device
-    )
+    query, rows, vector = retrieved.query, retrieved.merged.rows, retrieved.query.member.tower_vector
+    scores = None if vector is None else query.models.tower_vectors[rows] @ vector
+    return candidate_features(query.member, query.catalogue, rows, query.now_us, query.request.device, scores)
 
 
 def _rank(asked: _RankerInput) -> Ranked:

@@ -15,7 +15,7 @@ from feature_repo.store import TitleSnapshot
 from feature_repo.transforms.encoding import Arrays, encode
 from feature_repo.transforms.ranking import MEMBER_INPUTS
 
-_TABLES = (s.USER_SNAPSHOT, s.USER_PROFILE, s.USER_HISTORY, s.USER_ALS_EMBEDDING)
+_TABLES = (s.USER_SNAPSHOT, s.USER_PROFILE, s.USER_PICKS, s.USER_HISTORY, s.USER_ALS_EMBEDDING)
 
 
 class FeatureReader(Protocol):
@@ -27,6 +27,9 @@ class FeatureReader(Protocol):
     def title_snapshot(self, title_ids: Sequence[str], now: datetime) -> TitleSnapshot:
         """Return the title columns, row i for ``title_ids[i]``."""
 
+    def title_contents(self, title_ids: Sequence[str], now: datetime) -> Arrays:
+        """Return what the item tower reads of the titles, row i for ``title_ids[i]``."""
+
     def healthy(self) -> bool:
         """Say whether the online store answers."""
 
@@ -35,19 +38,26 @@ class FeatureReader(Protocol):
 class Member:
     """One member at the instant of a request.
 
-    ``features`` holds MEMBER_INPUTS with one row; ``country`` is ``""`` where unknown;
+    ``features`` holds MEMBER_INPUTS with one row; ``country`` and ``language`` are ``""`` where
+    unknown;
     ``maturity_limit`` in years, NaN for none; ``recent`` pairs the latest titles with the fraction
     watched (0 to 1), latest first; ``watched`` holds every title ever started;
-    ``model_version`` names the model of the member's vector, ``""`` where there is none.
+    ``picks`` the titles chosen at sign-up; ``first_watched_at`` is in microseconds since 1970 UTC, NaN before
+    the first watch; ``model_version`` names the model of the member's ALS vector, ``""`` where there is none;
+    ``tower_vector`` is the user tower's (256,), None before it was asked.
     """
 
     user_id: str
     features: Arrays
     country: str
+    language: str
     maturity_limit: float
     recent: tuple[tuple[str, float], ...]
     watched: frozenset[str]
+    picks: tuple[str, ...]
+    first_watched_at: float
     model_version: str
+    tower_vector: NDArray[np.float32] | None = None
 
     @property
     def embedding(self) -> NDArray[np.float32] | None:
@@ -58,7 +68,7 @@ class Member:
     @property
     def personal(self) -> bool:
         """Whether anything is known of this member's taste."""
-        return bool(self.recent or self.watched) or self.embedding is not None
+        return bool(self.recent or self.watched or self.picks) or self.embedding is not None
 
 
 def read_member(reader: FeatureReader, user_id: str, now: datetime) -> Member:
@@ -74,9 +84,12 @@ def member_from_features(user_id: str, features: Arrays) -> Member:
         user_id=user_id,
         features={name: features[name] for name in MEMBER_INPUTS},
         country=str(features[s.COUNTRY][0]),
+        language=str(features[s.LANGUAGE][0]),
         maturity_limit=float(features[s.MATURITY_LIMIT][0]),
         recent=tuple(zip(recent_ids, fractions, strict=True)),
         watched=frozenset(_texts(features[s.WATCHED_TITLE_IDS][0])).union(recent_ids),
+        picks=_texts(features[s.SELECTED_TITLE_IDS][0]),
+        first_watched_at=float(features[s.FIRST_WATCHED_AT][0]),
         model_version=str(features[s.MODEL_VERSION][0]),
     )
 

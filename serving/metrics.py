@@ -40,6 +40,9 @@ class Metrics:
             "marquee_snapshot_refreshes", "Attempts to refresh the titles.", ["outcome"], registry=r
         )
 
+        self._changed_titles = Counter(
+            "marquee_changed_titles", "Titles taken in while serving, new or changed.", registry=r
+        )
         self._stage = cache(self._stages.labels)  # looking a child up takes longer than counting
 
     def stage_finished(self, name: str, seconds: float, budget_ms: float) -> None:
@@ -55,6 +58,10 @@ class Metrics:
     def request_finished(self, route: str, status: int, seconds: float) -> None:
         """Count one request; ``route`` is the rule, not the path, to keep the number of series small."""
         self._requests.labels(route, str(status)).observe(seconds)
+
+    def titles_changed(self, titles: int) -> None:
+        """Count titles that were taken in while serving."""
+        self._changed_titles.inc(titles)
 
     def bundle_swapped(self) -> None:
         """Count a bundle put in place."""

@@ -48,11 +48,21 @@ class Ranker:
 
 
 def candidate_features(
-    member: Member, catalogue: Catalogue, rows: Rows, now_us: float, device: str
+    member: Member,
+    catalogue: Catalogue,
+    rows: Rows,
+    now_us: float,
+    device: str,
+    tower_scores: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """Return the ranker's matrix (rows, features) of one member and these titles at one instant."""
+    """Return the ranker's matrix (rows, features) of one member and these titles at one instant.
+
+    ``tower_scores`` (rows,) are the inner products of the two-tower vectors; None where there are none.
+    """
+    unknown = np.full(1, np.nan, dtype=np.float32)
     context: Arrays = {
         s.REQUEST_TIMESTAMP: np.array([now_us], dtype=np.float64),
         s.DEVICE_TYPE: np.array([device], dtype=np.str_),
+        s.TWO_TOWER_SCORE: unknown if tower_scores is None else tower_scores,
     }
     return ranking_features(member.features, catalogue.gather(rows), context)

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Final, cast, get_args
 
 from flask import Flask
 
+from feature_repo.arrivals import Arrivals
+from feature_repo.ingest.lake import Lake
 from feature_repo.settings import Settings
 from feature_repo.store import FeatureGateway
+from feature_repo.title_feed import TitleFeed
+from serving.api.admin import ADMIN_TOKEN
 from serving.app import create_app
+from serving.arrivals import ArrivalSource
 from serving.bundles import KeeperSettings
 from serving.clock import ClockMode
 from serving.logs import configure_logs
 from serving.members import FeatureReader
 from serving.service import HomepageService
+from serving.settings import ServingSettings
 
 CLOCK_VARIABLE: Final = "MARQUEE_CLOCK"
+SETTINGS_VARIABLE: Final = "MARQUEE_SERVING"
 
 
 def application() -> Flask:
@@ -28,8 +36,17 @@ def application() -> Flask:
         gateway = FeatureGateway.open(settings)
         return gateway, gateway.schema_hash()
 
+    def open_arrivals(reader: FeatureReader) -> ArrivalSource:
+        gateway = cast("FeatureGateway", reader)
+        return Arrivals.open(Lake(settings.lake), gateway, TitleFeed.open(gateway.online_url))
+
+    pages = os.environ.get(SETTINGS_VARIABLE)
     keeper = KeeperSettings(clock_mode=clock_mode(os.environ.get(CLOCK_VARIABLE) or "auto"))
-    return create_app(HomepageService(settings.bundles, open_reader, settings=keeper))
+    service = HomepageService(
+        settings.bundles, open_reader, settings=keeper, open_arrivals=open_arrivals,
+        pages=ServingSettings.load(Path(pages)) if pages else None,
+    )  # fmt: skip
+    return create_app(service, os.environ.get(ADMIN_TOKEN, ""))
 
 
 def clock_mode(value: str) -> ClockMode:

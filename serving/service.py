@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import faiss
 from threadpoolctl import threadpool_limits
 
 from serving.api.models import Homepage
+from serving.arrivals import ArrivalSource
 from serving.bundles import KeeperSettings, StateKeeper
 from serving.candidates.query import PageRequest
 from serving.clock import Clock, wall_clock
@@ -17,10 +19,15 @@ from serving.members import FeatureReader
 from serving.metrics import Metrics
 from serving.page.layout import Layout
 from serving.pipeline import Run
+from serving.settings import ServingSettings
 from serving.state import ServingState, StateHolder
 
 OpenReader = Callable[[], tuple[FeatureReader, str | None]]
 """Connects to the feature store; returns it with the schema hash that bundles must carry (None: any)."""
+
+
+OpenArrivals = Callable[[FeatureReader], ArrivalSource]
+"""Opens where titles and members come in, beside the feature store."""
 
 
 class NotReadyError(RuntimeError):
@@ -42,6 +49,8 @@ class HomepageService:
         wall: Clock = wall_clock,
         new_id: IdSource = unique_id,
         layout: Layout | None = None,
+        pages: ServingSettings | None = None,
+        open_arrivals: OpenArrivals | None = None,
     ) -> None:
         self.metrics = Metrics()
         self._bundles = bundles
@@ -50,6 +59,9 @@ class HomepageService:
         self._wall = wall
         self._new_id = new_id
         self._layout = layout
+        self._pages = pages
+        self._open_arrivals = open_arrivals
+        self._arrivals: ArrivalSource | None = None
         self._holder = StateHolder()
         self._reader: FeatureReader | None = None
         self._maker: HomepageMaker | None = None
@@ -59,12 +71,13 @@ class HomepageService:
         """Connect, put the champion in service and (``watch``) keep it up to date in the background."""
         limit_threads()
         reader, schema_hash = self._open_reader()
-        settings = KeeperSettings(
-            self._settings.clock_mode, self._settings.poll_every, self._settings.refresh_every, schema_hash
-        )
+        self._arrivals = self._open_arrivals(reader) if self._open_arrivals is not None else None
+        settings = replace(self._settings, schema_hash=schema_hash)
         self._reader = reader
-        self._maker = HomepageMaker(reader, self.metrics, self._layout, self._new_id)
-        self.keeper = StateKeeper(self._bundles, reader, self._holder, self.metrics, self._wall, settings)
+        self._maker = HomepageMaker(reader, self.metrics, self._layout, self._new_id, self._pages)
+        self.keeper = StateKeeper(
+            self._bundles, reader, self._holder, self.metrics, self._wall, settings, self._arrivals
+        )
         if watch:
             self.keeper.start()
         else:
@@ -88,6 +101,13 @@ class HomepageService:
         if self._maker is None:
             raise NotReadyError("the service was not started")
         return self._maker.make(state, request)
+
+    @property
+    def arrivals(self) -> ArrivalSource:
+        """Where titles and members come in; raises :class:`NotReadyError` where there is no such place."""
+        if self._arrivals is None:
+            raise NotReadyError("this server takes in no titles and members: it has no lake to keep them")
+        return self._arrivals
 
     def feature_store_healthy(self) -> bool:
         """Say whether the feature store answers."""

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from feature_repo import schema as s
+from feature_repo.store import TitleSnapshot
 from serving.catalogue import Catalogue
 from serving.clock import Clock
 from serving.members import Member
@@ -12,7 +17,11 @@ from serving.models import Models
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ServingState:
-    """Models, the catalogue they index, and the clock that fits their data. Never changed, only replaced."""
+    """Models, the catalogue they index, and the clock that fits their data. Never changed, only replaced.
+
+    ``trained`` are the bundle's models alone; ``models`` know the titles that came after it, too.
+    ``snapshot`` is what the catalogue was made of.
+    """
 
     models: Models
     catalogue: Catalogue
@@ -21,16 +30,32 @@ class ServingState:
     """A member known to the models, for a first request."""
     vector_versions: frozenset[str]
     """The versions that the feature store's vectors of this very model bear."""
+    trained: Models
+    snapshot: TitleSnapshot
 
     @classmethod
-    def of(cls, models: Models, catalogue: Catalogue, clock: Clock, example_user_id: str) -> ServingState:
-        """Bring models and a snapshot together; vectors of other models are replaced by the bundle's."""
-        versions = models.vectors.versions_in(catalogue)
-        return cls(models, models.vectors.in_titles(catalogue, versions), clock, example_user_id, versions)
+    def of(
+        cls,
+        trained: Models,
+        snapshot: TitleSnapshot,
+        later_inputs: NDArray[np.float32],
+        clock: Clock,
+        example_user_id: str,
+    ) -> ServingState:
+        """Bring models and a snapshot together; vectors of other models are replaced by the bundle's.
 
-    def with_catalogue(self, catalogue: Catalogue) -> ServingState:
-        """Return this state on a fresher snapshot of the same titles."""
-        return ServingState.of(self.models, catalogue, self.clock, self.example_user_id)
+        The snapshot's first rows are the bundle's titles; ``later_inputs`` (A, TITLE_INPUT_DIMENSIONS) are
+        what the item tower reads of the others.
+        """
+        catalogue = Catalogue.prepare(snapshot)
+        vectors = trained.vectors.extended(len(later_inputs))
+        versions = vectors.versions_in(catalogue)
+        catalogue = vectors.in_titles(catalogue, versions)
+        solved = catalogue.ranking_inputs[s.TITLE_EMBEDDING]
+        newly = np.isfinite(solved).all(axis=1) & ~np.isfinite(vectors.titles).all(axis=1)
+        changed = len(later_inputs) or newly.any()
+        models = trained.extended(later_inputs, solved) if changed else trained
+        return cls(models, catalogue, clock, example_user_id, versions, trained, snapshot)
 
     def understood(self, member: Member) -> Member:
         """Return the member with a vector that compares with this state's titles, or with none."""

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from feature_repo import schema as s
+from feature_repo.transforms import candidate_mix as mix
+from feature_repo.transforms.candidate_mix import Merged
 from serving.api.models import Row, Tile
-from serving.candidates import generators as g
-from serving.candidates.merge import Merged
+from serving.candidates.generators import CATALOGUE
 from serving.candidates.query import Query
 from serving.page.placing import PlacedRow
 from serving.page.ranked import Ranked
@@ -16,16 +17,22 @@ from serving.page.ranked import Ranked
 DETERMINISTIC: Final = 1.0
 """The propensity of a tile that was bound to be shown."""
 _REASONS: Final = (
-    (g.ALS, "Matches your taste"),
-    (g.SIMILAR, "Like something you watched"),
-    (g.TRENDING_IN_COUNTRY, "Trending in your country"),
-    (g.TRENDING, "Trending"),
-    (g.POPULARITY, "Popular"),
-    (g.NEW_TITLES, "New"),
-    (g.CATALOGUE, "In the catalogue"),
+    (mix.CONTINUE_WATCHING, "You began this"),
+    (mix.ALS, "Matches your taste"),
+    (mix.TWO_TOWER, "About what you like"),
+    (mix.SIMILAR, "Like something you watched"),
+    (mix.TRENDING_IN_COUNTRY, "Trending in your country"),
+    (mix.TRENDING, "Trending"),
+    (mix.POPULARITY, "Popular"),
+    (mix.NEW_TITLES, "New"),
+    (CATALOGUE, "In the catalogue"),
 )
 """What a personal row says about a tile, by the first of these generators that found it."""
-_ROW_REASONS: Final = {"trending_now": "Trending now", "new_releases": "New"}
+_ROW_REASONS: Final = {
+    "continue_watching": "Continue watching",
+    "trending_now": "Trending now",
+    "new_releases": "New",
+}
 
 
 def describe(query: Query, page: Sequence[PlacedRow], merged: Merged, ranked: Ranked) -> list[Row]:

@@ -37,6 +37,11 @@ class ModelVectors:
             {user_id: row for row, user_id in enumerate(contents.user_ids.tolist())},
         )
 
+    def extended(self, titles: int) -> ModelVectors:
+        """Return these vectors with ``titles`` more rows, of which the model knows nothing."""
+        unknown = np.full((titles, self.titles.shape[1]), np.nan, dtype=np.float32)
+        return ModelVectors(np.concatenate([self.titles, unknown]), self.users, self.row_of_user)
+
     def of_member(self, user_id: str) -> NDArray[np.float32]:
         """Return a member's vector (1, d), NaN for somebody the training did not know."""
         row = self.row_of_user.get(user_id)

@@ -23,10 +23,12 @@ from feature_repo.simulation.config import SimulationConfig
 from feature_repo.simulation.simulate import SimulatedService, simulate
 from feature_repo.store import FeatureGateway
 from training.als import AlsConfig
+from training.bpr import BprConfig
 from training.config import TrainingConfig
 from training.pipeline import train
 from training.ranker import RankerConfig
 from training.steps import StepRecorder
+from training.two_tower import TwoTowerConfig
 
 # A deadline would be an assertion about time, which a busy machine fails.
 hypothesis.settings.register_profile("patient", deadline=None)
@@ -149,6 +151,8 @@ def _train_small(
 ) -> str:
     small = {
         "als": AlsConfig(iterations=5, threads=1),
+        "bpr": BprConfig(iterations=5),
+        "two_tower": TwoTowerConfig(epochs=2, batch=128, uniform_negatives=128),
         "ranker": RankerConfig(trees=60, threads=1),
     }
     return train(

@@ -53,11 +53,19 @@ def members(trained_service: TrainedService) -> dict[str, str]:
     return kinds | {"profile only": silent[0] if silent else STRANGER}
 
 
+def tower_scores(title_ids: list[str]) -> Matrix:
+    """What retrieval found: part of the request, so the same for all who ask."""
+    return np.linspace(-1, 1, len(title_ids), dtype=np.float32)
+
+
 def served(trained: TrainedService, user_id: str, title_ids: list[str], now: datetime, device: str) -> Matrix:
     """What a request computes: one read of the member, titles gathered from the prepared snapshot."""
     catalogue = Catalogue.prepare(trained.gateway.title_snapshot(title_ids, now))
     member = read_member(trained.gateway, user_id, now)
-    return candidate_features(member, catalogue, np.arange(len(title_ids)), epoch_microseconds(now), device)
+    rows = np.arange(len(title_ids))
+    return candidate_features(
+        member, catalogue, rows, epoch_microseconds(now), device, tower_scores(title_ids)
+    )
 
 
 def learned(
@@ -69,6 +77,7 @@ def learned(
     context: Arrays = {
         s.REQUEST_TIMESTAMP: instants.astype(np.float64),
         s.DEVICE_TYPE: np.full(rows, device),
+        s.TWO_TOWER_SCORE: tower_scores(title_ids),
     }
     member = members_as_of(trained.gateway, np.full(rows, user_id), instants)
     return ranking_features(member, titles_as_of(trained.gateway, np.array(title_ids), instants), context)
@@ -85,6 +94,7 @@ def asked_of_feast_offline(
             s.EVENT_TIMESTAMP: pd.Timestamp(now),
             s.REQUEST_TIMESTAMP: float(epoch_microseconds(now)),
             s.DEVICE_TYPE: device,
+            s.TWO_TOWER_SCORE: tower_scores(title_ids),
         }
     )
     gateway = trained.gateway
@@ -100,7 +110,8 @@ def asked_of_feast_online(
 ) -> Matrix:
     """The service ``ranker`` by one online call of Feast, with its on-demand view."""
     context = {s.REQUEST_TIMESTAMP: float(epoch_microseconds(now)), s.DEVICE_TYPE: device}
-    answer = trained.gateway.naive_ranking_rows(user_id, title_ids, context).to_df()
+    scores = {s.TWO_TOWER_SCORE: tower_scores(title_ids).tolist()}
+    answer = trained.gateway.naive_ranking_rows(user_id, title_ids, context, scores).to_df()
     assert answer[s.TITLE_ID].tolist() == title_ids
     matrix: Matrix = answer[list(RANKING_FEATURES)].to_numpy(np.float32)
     return matrix

@@ -18,10 +18,8 @@ solved by one thread from factors nobody writes, and BLAS, which makes the Gram 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
 from implicit.cpu.als import AlternatingLeastSquares
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
@@ -29,7 +27,9 @@ from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from feature_repo.schema import ALS_DIMENSIONS
-from training.interactions import InteractionMatrix, rows_of
+from feature_repo.transforms.confidence import Confidence, signed_confidence
+from training.factors import Factors, overwrite_known
+from training.interactions import InteractionMatrix
 
 
 class AlsConfig(BaseModel):
@@ -51,33 +51,18 @@ class AlsConfig(BaseModel):
     threads: int = Field(default=0, ge=0, description="0: one per core; does not change the result")
 
 
-@dataclass(frozen=True)
-class AlsFactors:
-    """A fitted model: ``user_factors`` float32 (U, D) and ``title_factors`` float32 (T, D).
-
-    Rows follow ``user_ids`` and ``title_ids``. Who or what had no interactions has a zero row.
-    ``config`` is what it was fitted with, its ``regularization`` always a number.
-    """
-
-    user_ids: NDArray[np.str_]
-    title_ids: NDArray[np.str_]
-    user_factors: NDArray[np.float32]
-    title_factors: NDArray[np.float32]
-    config: AlsConfig
-
-
 def fit_als(
     matrix: InteractionMatrix,
     config: AlsConfig,
-    warm_start: AlsFactors | None = None,
+    warm_start: Factors | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> AlsFactors:
+) -> Factors:
     """Fit on all observations of ``matrix``.
 
     ``warm_start`` gives the first factors of those members and titles that it knows, by id; the others
     begin at random. ``progress(done, total)`` is called after each iteration. The half-steps
     use three conjugate gradient steps (Takács, Pilászy, Tikk 2011); the members' factors are at last
-    solved exactly from the final title factors, so that :func:`fold_in` gives the same vectors.
+    solved exactly from the final title factors, so that folding in gives the same vectors.
     Raises ``ValueError`` where the warm start has another number of dimensions.
     """
     confidences = signed_confidences(matrix.fractions, config)
@@ -94,13 +79,20 @@ def fit_als(
         model.user_factors, model.item_factors = _initial_factors(matrix, config, warm_start)
         model.fit(confidences, show_progress=False, callback=_iteration_callback(config, progress))
         user_factors = model.recalculate_user(np.arange(len(matrix.user_ids)), confidences)
-    return AlsFactors(matrix.user_ids, matrix.title_ids, user_factors, model.item_factors, config)
+    return Factors(matrix.user_ids, matrix.title_ids, user_factors, model.item_factors, confidence_of(config))
+
+
+def confidence_of(config: AlsConfig) -> Confidence:
+    """Return what vectors are folded in with; raises ``ValueError`` while the regularization is None."""
+    if config.regularization is None:
+        raise ValueError("regularization is None: with_regularization settles it")
+    return Confidence(config.alpha, config.regularization, config.minimum_fraction)
 
 
 def signed_confidences(fractions: csr_matrix, config: AlsConfig) -> csr_matrix:
     """Return the matrix that ``implicit`` reads: ``1 + alpha f``, negated below ``minimum_fraction``."""
     confidences = fractions.copy()
-    confidences.data = _signed(fractions.data, config)
+    confidences.data = signed_confidence(fractions.data, config.alpha, config.minimum_fraction)
     return confidences
 
 
@@ -124,46 +116,8 @@ def with_regularization(config: AlsConfig, confidences: csr_matrix) -> AlsConfig
     return config.model_copy(update={"regularization": config.relative_regularization * critical})
 
 
-def gram_matrix(title_factors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return Yᵀ Y, float32 (D, D): kept beside the factors, it makes :func:`fold_in` cheap."""
-    gram: NDArray[np.float32] = title_factors.T @ title_factors
-    return gram
-
-
-def fold_in(
-    title_rows: NDArray[np.int64],
-    watch_fractions: NDArray[np.float32],
-    title_factors: NDArray[np.float32],
-    gram: NDArray[np.float32],
-    config: AlsConfig,
-) -> NDArray[np.float32]:
-    """Solve one member's vector, float32 [D], from the titles they watched (Hu et al. 2008, eq. 4).
-
-    ``title_rows`` are distinct rows of ``title_factors``; ``gram`` is :func:`gram_matrix` of them.
-    The same with the sides exchanged solves a title's vector from its viewers.
-    Nothing watched gives the zero vector. ``config`` is that of the fitted :class:`AlsFactors`.
-    Raises ``ValueError`` where its regularization is None.
-    """
-    if config.regularization is None:
-        raise ValueError("regularization is None: pass the configuration of the fitted factors")
-    factors = title_factors[title_rows]
-    signed = _signed(np.asarray(watch_fractions, dtype=np.float32), config)
-    left = gram + (factors.T * (np.abs(signed) - 1)) @ factors
-    left[np.diag_indices_from(left)] += np.float32(config.regularization)
-    right = np.maximum(signed, 0) @ factors
-    solved = scipy.linalg.solve(left, right, assume_a="pos", overwrite_a=True, check_finite=False)
-    vector: NDArray[np.float32] = solved.astype(np.float32, copy=False)
-    return vector
-
-
-def _signed(fractions: NDArray[np.float32], config: AlsConfig) -> NDArray[np.float32]:
-    confidence = 1 + np.float32(config.alpha) * fractions
-    signed: NDArray[np.float32] = np.where(fractions >= config.minimum_fraction, confidence, -confidence)
-    return signed.astype(np.float32, copy=False)
-
-
 def _initial_factors(
-    matrix: InteractionMatrix, config: AlsConfig, warm_start: AlsFactors | None
+    matrix: InteractionMatrix, config: AlsConfig, warm_start: Factors | None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     rng = np.random.default_rng(config.seed)
     sides = []
@@ -171,27 +125,9 @@ def _initial_factors(
         sides.append(rng.random((len(ids), config.dimensions), dtype=np.float32) * np.float32(0.01))
     users, titles = sides
     if warm_start is not None:
-        _overwrite_known(users, matrix.user_ids, warm_start.user_ids, warm_start.user_factors)
-        _overwrite_known(titles, matrix.title_ids, warm_start.title_ids, warm_start.title_factors)
+        overwrite_known(users, matrix.user_ids, warm_start.user_ids, warm_start.user_factors)
+        overwrite_known(titles, matrix.title_ids, warm_start.title_ids, warm_start.title_factors)
     return users, titles
-
-
-def _overwrite_known(
-    factors: NDArray[np.float32],
-    ids: NDArray[np.str_],
-    old_ids: NDArray[np.str_],
-    old_factors: NDArray[np.float32],
-) -> None:
-    if old_factors.shape[1] != factors.shape[1]:
-        raise ValueError(
-            f"warm_start has {old_factors.shape[1]} dimensions, the configuration {factors.shape[1]}: "
-            "start cold or keep the number"
-        )
-    old_rows = rows_of(ids, old_ids)
-    # A zero row says "no interactions then": it would start the solver in a dead point.
-    known = np.flatnonzero(old_rows >= 0)
-    known = known[old_factors[old_rows[known]].any(axis=1)]
-    factors[known] = old_factors[old_rows[known]]
 
 
 def _iteration_callback(

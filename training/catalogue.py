@@ -29,10 +29,11 @@ class Catalogue:
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """``user_ids`` unicode [U], sorted; ``countries`` unicode [U], "" where unknown."""
+    """``user_ids`` unicode [U], sorted; ``countries`` and ``languages`` unicode [U], "" where unknown."""
 
     user_ids: NDArray[np.str_]
     countries: NDArray[np.str_]
+    languages: NDArray[np.str_]
 
 
 def read_catalogue(lake: Lake) -> Catalogue:
@@ -47,13 +48,17 @@ def read_catalogue(lake: Lake) -> Catalogue:
 
 def read_members(lake: Lake, watching: NDArray[np.str_]) -> Members:
     """Read every member's newest profile, and add those of ``watching`` who have none."""
-    columns = [s.USER_ID, s.COUNTRY, s.EVENT_TIMESTAMP]
+    columns = [s.USER_ID, s.COUNTRY, s.LANGUAGE, s.EVENT_TIMESTAMP]
     table = _newest(lake.read(s.MEMBERS, columns=columns), s.USER_ID)
-    known, countries = text(table, s.USER_ID), text(table, s.COUNTRY)
+    known = text(table, s.USER_ID)
     strangers = np.setdiff1d(watching, known)
     user_ids = np.concatenate([known, strangers])
     order = np.argsort(user_ids)
-    return Members(user_ids[order], np.concatenate([countries, np.full(len(strangers), "")])[order])
+    nothing = np.full(len(strangers), "")
+    countries, languages = (
+        np.concatenate([text(table, name), nothing])[order] for name in (s.COUNTRY, s.LANGUAGE)
+    )
+    return Members(user_ids[order], countries, languages)
 
 
 def _newest(table: pa.Table, key: str) -> pa.Table:

@@ -16,9 +16,11 @@ from feature_repo.ingest.lake import Lake, LakeError
 from feature_repo.settings import Settings
 from feature_repo.simulation.cli import simulate_command
 from feature_repo.simulation.world import World
-from training.bundle import BundleError
+from feature_repo.title_feed import TitleFeed
+from training.bundle import CHAMPION, BundleAliases, BundleContents, BundleError, load_bundle
 from training.config import TrainingConfig
 from training.judging import TruePlayProbability
+from training.new_titles import MINIMUM_VIEWERS, add_title_vectors
 from training.pipeline import train
 from training.steps import StepRecorder
 
@@ -41,6 +43,8 @@ def main() -> None:
         python -m training pipeline --data ../shared/data/ml-latest-small
     Only the models, from the features that are there:
         python -m training run
+    Between trainings, for titles that came since:
+        python -m training solve-titles
     """
 
 
@@ -84,6 +88,39 @@ def pipeline(data: Path | None, config_file: Path | None, simulation: tuple[str,
 def run(config_file: Path | None, dataset: str) -> None:
     """Train on the features that are there, and publish a bundle."""
     _train(_config(config_file), StepRecorder(Console(stderr=True, log_path=False).log), dataset)
+
+
+@main.command("solve-titles")
+@click.option(
+    "--min-viewers", default=MINIMUM_VIEWERS, show_default=True, type=click.IntRange(min=1),
+    help="Viewers a title needs.",
+)  # fmt: skip
+def solve_titles(min_viewers: int) -> None:
+    """Give titles that came after the training their collaborative vector, from their first viewers.
+
+    Nothing is trained; servers take the vectors up within a second.
+    """
+    settings = Settings.from_environment()
+    with open_gateway(settings) as gateway:
+        try:
+            champion = champion_of(settings)
+            solved = add_title_vectors(
+                Lake(settings.lake), gateway, TitleFeed.open(gateway.online_url), champion,
+                now=datetime.now(UTC), minimum_viewers=min_viewers,
+            )  # fmt: skip
+        except (ValueError, FileNotFoundError, LakeError, BundleError) as error:
+            raise click.ClickException(str(error)) from error
+    click.echo(f"{len(solved)} titles solved")
+    for title_id in solved:
+        click.echo(title_id)
+
+
+def champion_of(settings: Settings) -> BundleContents:
+    """Return the champion's contents; raises ``BundleError`` where there is none."""
+    version = BundleAliases(settings.bundles).get(CHAMPION)
+    if version is None:
+        raise BundleError(settings.bundles, "no champion", "a bundle in service", "Run a training first.")
+    return load_bundle(settings.bundles / version).contents
 
 
 @main.command()

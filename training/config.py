@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from training.als import AlsConfig
+from training.bpr import BprConfig
 from training.ranker import RankerConfig
+from training.two_tower import TwoTowerConfig
 
 
 class TrainingConfig(BaseModel):
@@ -13,7 +17,10 @@ class TrainingConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    core_model: Literal["als", "bpr"] = Field("als", description="whose factors are served; both are judged")
     als: AlsConfig = AlsConfig()
+    bpr: BprConfig = BprConfig()
+    two_tower: TwoTowerConfig = TwoTowerConfig()
     ranker: RankerConfig = RankerConfig()
     warm_iterations: int = Field(5, ge=1, description="ALS iterations when starting from earlier factors")
     ranker_share: float = Field(0.8, gt=0, lt=1, description="share of events before the ranker's window")

@@ -17,11 +17,13 @@ from feature_repo.progress import Progress
 from feature_repo.store import FeatureGateway
 from feature_repo.transforms.calendar import epoch_microseconds
 from feature_repo.transforms.encoding import Arrays, encode
+from feature_repo.transforms.towers import title_inputs
 from training.interactions import InteractionMatrix
 
 INSTANT = pa.timestamp("us", tz="UTC")
 MEMBER_TABLES = (s.USER_SNAPSHOT, s.USER_PROFILE, s.USER_ALS_EMBEDDING)
 TITLE_TABLES = (s.TITLE_METADATA, s.TITLE_STATISTICS, s.TITLE_ALS_EMBEDDING)
+CONTENT_TABLES = (s.TITLE_METADATA, s.TITLE_CONTENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,15 @@ def titles_as_of(gateway: FeatureGateway, title_ids: NDArray[np.str_], instants:
     """Return the title side of the ranker's input for parallel arrays of titles and instants (µs)."""
     entities = pa.table({s.TITLE_ID: title_ids, s.EVENT_TIMESTAMP: pa.array(instants).cast(INSTANT)})
     return _encoded(gateway.historical("ranker_titles", entities), TITLE_TABLES)
+
+
+def title_contents_as_of(
+    gateway: FeatureGateway, title_ids: NDArray[np.str_], as_of: datetime
+) -> NDArray[np.float32]:
+    """Return what the item tower reads of each title, (T, TITLE_INPUT_DIMENSIONS), as known at ``as_of``."""
+    instants = np.full(len(title_ids), epoch_microseconds(as_of))
+    entities = pa.table({s.TITLE_ID: title_ids, s.EVENT_TIMESTAMP: pa.array(instants).cast(INSTANT)})
+    return title_inputs(_encoded(gateway.historical("two_tower_titles", entities), CONTENT_TABLES))
 
 
 def _encoded(answer: pa.Table, tables: Sequence[s.Table]) -> Arrays:

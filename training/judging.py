@@ -10,31 +10,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_repo import schema as s
+from feature_repo.transforms import candidate_mix as mix
 from feature_repo.transforms.calendar import epoch_microseconds
 from feature_repo.transforms.encoding import Arrays
 from training.baselines.ease import EaseScorer
 from training.baselines.item_knn import ItemKnnScorer
 from training.baselines.popularity import PopularityScorer
+from training.candidates import Generators, GeneratorScorer, MixScorer
 from training.config import TrainingConfig
 from training.datasets import members_as_of, titles_as_of
+from training.evaluation.candidates import candidate_recall
 from training.evaluation.cases import EvaluationSet, ranked_lists
 from training.evaluation.protocol import EvaluationConfig, evaluate
 from training.evaluation.results import MetricRow
-from training.evaluation.scoring import DotProductScorer, FallbackScorer, Scorer
+from training.evaluation.scoring import DotProductScorer, FallbackScorer, RandomScorer, Scorer
 from training.evaluation.truth import OracleScorer, mean_play_probabilities
-from training.learning import FittedAls, TrainingData, interactions_as_of
+from training.factors import Factors
+from training.generating import contexts, generators_as_of
 from training.ranker import Ranker
-from training.two_stage import TwoStageScorer, first_contexts
+from training.retrieval import CoreModel, Retrieval, fit_core
+from training.training_data import TrainingData
+from training.two_stage import TwoStageScorer
 
 BASELINES: Final = ("popularity", "item_knn", "ease")
-ALS: Final = "als"
-ALS_AND_RANKER: Final = "als_ranker"
+TWO_TOWER: Final = "two_tower"
+MIX: Final = "mix"
+MIX_AND_RANKER: Final = "mix_ranker"
+RANDOM: Final = "random"
 ORACLE: Final = "oracle"
 TRUTH_K: Final = 10
 BOOTSTRAP_SAMPLES: Final = 200
 """Resamples of members behind each 95 % interval."""
-POPULAR_SHARE: Final = 0.2
-"""Of a member's candidates, how many popularity proposes; ALS proposes the others."""
 
 TruePlayProbability = Callable[
     [NDArray[np.str_], NDArray[np.str_], NDArray[np.float64], NDArray[np.str_]], NDArray[np.float64]
@@ -52,34 +58,34 @@ class Judgement:
 
 def judge(
     data: TrainingData,
-    als: FittedAls,
+    retrieval: Retrieval,
     ranker: Ranker,
+    hit_rates: mix.HitRates,
     config: TrainingConfig,
     truth: TruePlayProbability | None = None,
 ) -> Judgement:
-    """Measure popularity, item-kNN, EASE, ALS, and ALS with the ranker, on the test window.
+    """Measure the baselines, each model alone, the candidate mix, and the mix with the ranker.
 
-    ``als`` is fitted as of the window's start, and features are those of that instant. A member's context
-    is the instant and device of their first watch in the window, as a request would bring it.
+    ``retrieval`` is fitted as of the test window's start, and features are those of that instant. A member's
+    context is the instant and device of their first watch in the window, as a request would bring it. The
+    core model that is not served is fitted here, for comparison.
     """
-    cases = _cases(data, als, config)
-    context = _contexts(data)
-    title_ids = als.matrix.title_ids
+    window = (data.windows.test_start, data.windows.end)
+    generators = generators_as_of(data, retrieval, window, config, hit_rates)
+    few = _sample(generators.cases.user_rows, config.evaluation_members, config.seed)
+    generators = replace(generators, cases=replace(generators.cases, user_rows=few))
+    context, cases = contexts(data, window), generators.cases
+    title_ids = retrieval.matrix.title_ids
     titles = titles_as_of(data.gateway, title_ids, _at_test_start(data, len(title_ids)))
-    scorers = _scorers(data, als, ranker, cases, context, titles, config)
+    scorers = _scorers(data, generators, ranker, context, titles, config)
     vectors = np.nan_to_num(titles[s.GENRE_VECTOR])
     protocol = EvaluationConfig(bootstrap_samples=BOOTSTRAP_SAMPLES, seed=config.seed)
     rows: list[MetricRow] = []
     for name, scorer in scorers.items():
         rows += evaluate(name, scorer, cases, protocol, vectors)
+    for name, scorer in _candidate_scorers(generators).items():
+        rows += candidate_recall(name, scorer, cases, protocol)
     return Judgement(rows, _truth(scorers, cases, context, config, truth) if truth else {})
-
-
-def _cases(data: TrainingData, als: FittedAls, config: TrainingConfig) -> EvaluationSet:
-    test = interactions_as_of(data, data.windows.end, since=data.windows.test_start)
-    available = data.catalogue.available_at(data.windows.test_start)
-    cases = EvaluationSet.build(als.matrix, test, config.relevance_fraction, available)
-    return replace(cases, user_rows=_sample(cases.user_rows, config.evaluation_members, config.seed))
 
 
 def _sample(rows: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]:
@@ -88,48 +94,48 @@ def _sample(rows: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]:
     return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
 
 
-def _contexts(data: TrainingData) -> Arrays:
-    start = epoch_microseconds(data.windows.test_start)
-    later = data.events.timestamps >= start
-    return first_contexts(
-        data.members.user_ids, data.events.user_ids[later], data.events.timestamps[later],
-        data.events.device_types[later], default=start,
-    )  # fmt: skip
-
-
 def _at_test_start(data: TrainingData, rows: int) -> NDArray[np.int64]:
     return np.full(rows, epoch_microseconds(data.windows.test_start))
 
 
 def _scorers(
     data: TrainingData,
-    als: FittedAls,
+    generators: Generators,
     ranker: Ranker,
-    cases: EvaluationSet,
     context: Arrays,
     titles: Arrays,
     config: TrainingConfig,
 ) -> dict[str, Scorer]:
-    matrix = als.matrix
-    popular = max(1, round(config.candidates * POPULAR_SHARE))
+    retrieval, matrix = generators.retrieval, generators.retrieval.matrix
     popularity = PopularityScorer(matrix)
-    factors = FallbackScorer(
-        DotProductScorer(als.factors.user_factors, als.factors.title_factors), popularity, matrix
-    )
-    two_stage = TwoStageScorer(
-        ranker,
-        cases,
-        member=members_as_of(data.gateway, matrix.user_ids, _at_test_start(data, len(matrix.user_ids))),
-        titles=titles,
-        context=context,
-        proposers=[(factors, config.candidates - popular), (popularity, popular)],
-    )
+    other: CoreModel = "bpr" if config.core_model == "als" else "als"
+    cores = {config.core_model: retrieval.factors, other: fit_core(other, matrix, config)}
+    member = members_as_of(data.gateway, matrix.user_ids, _at_test_start(data, len(matrix.user_ids)))
+    towers = DotProductScorer(generators.members.vectors, retrieval.title_vectors)
     return {
         "popularity": popularity,
         "item_knn": FallbackScorer(ItemKnnScorer(matrix), popularity, matrix),
         "ease": FallbackScorer(EaseScorer(matrix), popularity, matrix),
-        ALS: factors,
-        ALS_AND_RANKER: two_stage,
+        **{name: _core_scorer(factors, retrieval, popularity) for name, factors in sorted(cores.items())},
+        TWO_TOWER: FallbackScorer(towers, popularity, matrix),
+        MIX: MixScorer(generators),
+        MIX_AND_RANKER: TwoStageScorer(ranker, generators, member=member, titles=titles, context=context),
+    }
+
+
+def _core_scorer(factors: Factors, retrieval: Retrieval, popularity: Scorer) -> Scorer:
+    scorer = DotProductScorer(factors.user_factors, factors.title_factors)
+    return FallbackScorer(scorer, popularity, retrieval.matrix)
+
+
+def _candidate_scorers(generators: Generators) -> dict[str, Scorer]:
+    """Return chance, each generator alone with as many proposals as the mix has candidates, and the mix."""
+    alone = replace(generators, limits=dict.fromkeys(mix.LIMITS, mix.CANDIDATES))
+    names = [name for name in mix.LIMITS if name != mix.CONTINUE_WATCHING]
+    return {
+        RANDOM: RandomScorer(len(generators.available_since)),
+        **{name: GeneratorScorer(alone, name) for name in names},
+        MIX: MixScorer(generators),
     }
 
 

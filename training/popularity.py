@@ -1,9 +1,11 @@
-"""What serving shows without a personal model: popularity and trending, per country and overall.
+"""What serving shows without a personal model: popularity and trending, per segment of members and overall.
 
-Both are shares of viewing that sum to 1 over the catalogue. A country with little viewing leans on
-the whole service: its share is the posterior mean of a Dirichlet prior centred on the overall share,
+Both are shares of viewing that sum to 1 over the catalogue. A segment with little viewing leans on the one
+above it: its share is the posterior mean of a Dirichlet prior centred on that one's share,
 
-    (weight in the country + prior_weight * overall share) / (all weight in the country + prior_weight).
+    (weight in the segment + prior_weight * share above) / (all weight in the segment + prior_weight).
+
+Above "KR/ko" (members in Korea who speak Korean) stands "KR", above that, and above "/ko", everybody.
 
 Without any viewing all scores are 0.
 """
@@ -25,10 +27,10 @@ EVERYWHERE: Final = ""
 """The row of all countries together, and the country of members whose country is unknown."""
 
 
-class CountryScores(NamedTuple):
-    """``countries``: unicode [C], first :data:`EVERYWHERE`, then sorted. ``scores``: float32 [C, T]."""
+class SegmentScores(NamedTuple):
+    """``segments``: unicode [S], first :data:`EVERYWHERE`, then sorted. ``scores``: float32 [S, T]."""
 
-    countries: NDArray[np.str_]
+    segments: NDArray[np.str_]
     scores: NDArray[np.float32]
 
 
@@ -37,30 +39,24 @@ def popularity_scores(
     title_rows: NDArray[np.int64],
     watch_fractions: NDArray[np.float32],
     event_countries: NDArray[np.str_],
+    event_languages: NDArray[np.str_],
     *,
     title_count: int,
-    countries: Sequence[str],
     prior_weight: float = 200.0,
-) -> CountryScores:
-    """Return each title's share of viewers, weighted by how far they watched.
+) -> SegmentScores:
+    """Return each title's share of viewers in each segment, weighted by how far they watched.
 
     The arrays hold one element per watch event of the window: ``title_rows`` from 0 to
-    ``title_count`` - 1, ``event_countries`` the member's country, "" where unknown. A viewer counts once
-    per title, with the highest fraction reached (0 to 1; NaN counts 0). ``scores`` has a
-    row for each of ``countries``; viewing elsewhere counts in the first row only. ``prior_weight`` is in
-    completed viewings.
+    ``title_count`` - 1, ``event_countries`` and ``event_languages`` the member's, "" where unknown. A viewer
+    counts once per title, with the highest fraction reached (0 to 1; NaN counts 0). ``scores`` has a row for
+    each segment with viewing. ``prior_weight`` is in completed viewings.
     """
     fractions = np.nan_to_num(np.asarray(watch_fractions, dtype=np.float64))
     viewers = np.unique(user_ids, return_inverse=True)[1]
     kept = highest_per_pair(viewers, title_rows, fractions)
-    return _shares(
-        title_rows[kept],
-        event_countries[kept],
-        fractions[kept],
-        title_count=title_count,
-        countries=countries,
-        prior_weight=prior_weight,
-    )
+    titles, weights = title_rows[kept], fractions[kept]
+    member_segments = _segments_by_event(event_countries[kept], event_languages[kept])
+    return _shares(titles, member_segments, weights, title_count=title_count, prior_weight=prior_weight)
 
 
 def trending_scores(
@@ -70,10 +66,9 @@ def trending_scores(
     *,
     as_of: datetime,
     title_count: int,
-    countries: Sequence[str],
     prior_weight: float = 50.0,
-) -> CountryScores:
-    """Return each title's share of plays, each fading by 1/e in TRENDING_TIME_CONSTANT_DAYS.
+) -> SegmentScores:
+    """Return each title's share of plays per country, each fading by 1/e in TRENDING_TIME_CONSTANT_DAYS.
 
     One element per play: ``timestamps`` in int64 microseconds since 1970 UTC; plays at or after
     ``as_of`` are ignored. Other arguments as in :func:`popularity_scores`; ``prior_weight`` is in plays
@@ -82,34 +77,39 @@ def trending_scores(
     now = epoch_microseconds(as_of)
     past = timestamps < now
     weights = decay_factor((now - timestamps[past]).astype(np.float64), TRENDING_TIME_CONSTANT_DAYS)
-    return _shares(
-        title_rows[past],
-        event_countries[past],
-        weights,
-        title_count=title_count,
-        countries=countries,
-        prior_weight=prior_weight,
-    )
+    titles, countries = title_rows[past], event_countries[past]
+    return _shares(titles, [countries], weights, title_count=title_count, prior_weight=prior_weight)
+
+
+def _segments_by_event(countries: NDArray[np.str_], languages: NDArray[np.str_]) -> list[NDArray[np.str_]]:
+    """Return, for each kind of segment, the one of every event, "" where it has none."""
+    spoken = np.where(languages != "", np.char.add("/", languages), "")
+    both = np.where((countries != "") & (spoken != ""), np.char.add(countries, spoken), "")
+    return [countries, spoken, both]
 
 
 def _shares(
     title_rows: NDArray[np.int64],
-    event_countries: NDArray[np.str_],
+    segments_by_event: Sequence[NDArray[np.str_]],
     weights: NDArray[np.float64],
     *,
     title_count: int,
-    countries: Sequence[str],
     prior_weight: float,
-) -> CountryScores:
+) -> SegmentScores:
+    """``segments_by_event`` lists a segment per event and kind; a kind leans on kinds before it."""
     if prior_weight <= 0:
         raise ValueError(f"prior_weight is {prior_weight}: give a positive number of viewings")
-    names = np.array([EVERYWHERE, *sorted(set(countries) - {EVERYWHERE})], dtype=np.str_)
     overall = np.bincount(title_rows, weights, minlength=title_count)
-    overall_share = overall / overall.sum() if overall.sum() > 0 else overall
-    scores = np.empty((len(names), title_count), dtype=np.float32)
-    scores[0] = overall_share
-    for row, country in enumerate(names[1:], start=1):
-        inside = event_countries == country
-        local = np.bincount(title_rows[inside], weights[inside], minlength=title_count)
-        scores[row] = (local + prior_weight * overall_share) / (local.sum() + prior_weight)
-    return CountryScores(names, scores)
+    shares = {EVERYWHERE: overall / overall.sum() if overall.sum() > 0 else overall}
+    for of_event in segments_by_event:
+        names, codes = np.unique(of_event, return_inverse=True)
+        for code, name in enumerate(names.tolist()):
+            if name == EVERYWHERE:
+                continue
+            inside = codes == code
+            local = np.bincount(title_rows[inside], weights[inside], minlength=title_count)
+            above = shares.get(name.split("/")[0], shares[EVERYWHERE])
+            shares[name] = (local + prior_weight * above) / (local.sum() + prior_weight)
+    segments = [EVERYWHERE, *sorted(set(shares) - {EVERYWHERE})]
+    scores = np.array([shares[name] for name in segments], dtype=np.float32)
+    return SegmentScores(np.array(segments, dtype=np.str_), scores)

@@ -9,24 +9,27 @@ from typing import Any
 import numpy as np
 
 from feature_repo.settings import Settings
+from feature_repo.transforms.candidate_mix import CANDIDATES, HitRates
 from training.bundle import CHAMPION, BundleAliases, BundleContents, write_bundle
 from training.calibration import calibration_curve
 from training.config import TrainingConfig
+from training.generating import charts_as_of
 from training.judging import BASELINES, TRUTH_K, Judgement
-from training.learning import FittedAls, TrainingData
-from training.popularity import popularity_scores, trending_scores
 from training.ranker import Ranker, RankingExamples
 from training.report import TrainingReport, write_report
+from training.retrieval import Retrieval
 from training.steps import StepRecorder
+from training.training_data import TrainingData
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
     """Everything a training produced."""
 
-    als: FittedAls
+    retrieval: Retrieval
     ranker: Ranker
     validation: RankingExamples
+    hit_rates: HitRates
     judgement: Judgement
 
 
@@ -51,28 +54,28 @@ def publish(
 
 def bundle_contents(data: TrainingData, trained: Trained) -> BundleContents:
     """Collect what a server needs of the models."""
-    factors, events, titles = trained.als.factors, data.events, data.catalogue.title_ids
-    countries = ["", *sorted(set(data.members.countries.tolist()) - {""})]
-    rows = trained.als.matrix.title_rows(events.title_ids)
-    event_countries = data.members.countries[np.searchsorted(data.members.user_ids, events.user_ids)]
-    popularity = popularity_scores(
-        events.user_ids, rows, events.watch_fractions, event_countries,
-        title_count=len(titles), countries=countries,
-    )  # fmt: skip
-    plays = events.play_starts()
-    trending = trending_scores(
-        rows[plays], event_countries[plays], events.timestamps[plays],
-        as_of=data.windows.end, title_count=len(titles), countries=countries,
-    )  # fmt: skip
+    retrieval = trained.retrieval
+    popularity, trending = charts_as_of(data, data.windows.end)
+    sources = sorted(trained.hit_rates)
+    by_rank = np.zeros((len(sources), CANDIDATES), dtype=np.float32)
+    for row, name in enumerate(sources):
+        by_rank[row, : len(trained.hit_rates[name])] = trained.hit_rates[name]
     return BundleContents(
-        title_ids=titles,
-        title_factors=factors.title_factors,
-        user_ids=factors.user_ids,
-        user_factors=factors.user_factors,
+        title_ids=data.catalogue.title_ids,
+        title_factors=retrieval.factors.title_factors,
+        user_ids=retrieval.factors.user_ids,
+        user_factors=retrieval.factors.user_factors,
+        confidence=retrieval.factors.confidence,
+        tower_weights=retrieval.tower.weights,
+        tower_title_vectors=retrieval.title_vectors,
+        content_to_als=retrieval.content_to_als,
         ranker=trained.ranker.to_bytes(),
-        countries=popularity.countries,
+        segments=popularity.segments,
         popularity=popularity.scores,
+        countries=trending.segments,
         trending=trending.scores,
+        hit_rate_sources=np.array(sources, dtype=np.str_),
+        hit_rates=by_rank,
     )
 
 
@@ -110,7 +113,7 @@ def report(
                 "members": len(data.members.user_ids),
                 "titles": len(data.catalogue.title_ids),
                 "watch events": len(data.events.timestamps),
-                "interactions": int(trained.als.matrix.fractions.nnz),
+                "interactions": int(trained.retrieval.matrix.fractions.nnz),
             },
             steps=recorder.costs,
             evaluation=trained.judgement.rows,
@@ -119,6 +122,6 @@ def report(
             calibration=calibration_curve(scores, trained.validation.labels) if has_rows else None,
             truth=trained.judgement.truth,
             truth_k=TRUTH_K,
-            training_curves=trained.ranker.curves,
+            training_curves={**trained.ranker.curves, **trained.retrieval.tower.curves},
         ),
     )

@@ -15,11 +15,12 @@ from feature_repo.store import FeatureGateway
 from feature_repo.transforms.calendar import epoch_microseconds
 from feature_repo.transforms.decay import MICROSECONDS_PER_DAY
 from feature_repo.transforms.ranking import ranking_features
-from training.als import AlsFactors
 from training.datasets import WatchEvents, members_as_of, text, titles_as_of
 from training.interactions import InteractionMatrix
 from training.ranker import RankingExamples, ranking_label
+from training.retrieval import MemberVectors, Retrieval
 
+_ROWS_AT_ONCE = 50_000
 LIKED_FRACTION = 0.5
 """Without impressions, a candidate counts as a hit where it was then watched at least this far."""
 
@@ -51,11 +52,12 @@ class ShownTiles:
 class CandidatePlan:
     """How candidates are drawn for data without impressions.
 
-    ``als`` and ``popular`` are how many candidates each generator proposes per page; ``negatives`` how many
-    of those not watched are kept, drawn with ``seed``.
+    ``core``, ``two_tower`` and ``popular`` are how many candidates each generator proposes per page;
+    ``negatives`` how many of those not watched are kept, drawn with ``seed``.
     """
 
-    als: int = 200
+    core: int = 150
+    two_tower: int = 100
     popular: int = 50
     negatives: int = 40
     seed: int = 0
@@ -86,28 +88,32 @@ def tiles_from_impressions(
 def tiles_from_candidates(
     events: WatchEvents,
     window: tuple[datetime, datetime],
-    factors: AlsFactors,
-    seen: InteractionMatrix,
+    retrieval: Retrieval,
+    member_vectors: MemberVectors,
     *,
     plan: CandidatePlan,
     most_rows: int,
 ) -> ShownTiles:
-    """Draw the candidates that ALS and popularity would have proposed on each member's days of viewing.
+    """Draw the candidates that would have been proposed on each member's days of viewing.
 
     One page per member and day in the window, at the member's first watch of the day. Titles watched
     before that day are left out, as a page leaves them out; a candidate watched that day to at least
-    LIKED_FRACTION is a hit. Pages without a hit say nothing and are left out. ``factors`` and ``seen``
-    must come from before the window.
+    LIKED_FRACTION is a hit. Pages without a hit say nothing and are left out. ``retrieval`` must be fitted
+    on what was known before the window; ``member_vectors`` gives its user tower's vectors.
     """
     rng = np.random.default_rng(plan.seed)
+    seen = retrieval.matrix
     titles, users = seen.title_rows(events.title_ids), seen.user_rows(events.user_ids)
     history = _Histories(users, titles, events.timestamps)
-    popular = np.argsort(-seen.title_viewers, kind="stable")
+    generators = _Generators(retrieval, plan)
+    days = list(_member_days(events, users, window))
+    first = np.array([rows[0] for rows in days], dtype=np.int64)
+    vectors = member_vectors(events.user_ids[first], events.timestamps[first], events.device_types[first])
     pages = []
-    for rows in _member_days(events, users, window):
+    for rows, vector in zip(days, vectors, strict=True):
         user, now = int(users[rows[0]]), int(events.timestamps[rows[0]])
         before = np.concatenate([seen.fractions[user].indices, history.before(user, now)])
-        candidates = _candidates(factors, seen, user, before, popular, plan)
+        candidates = generators.propose(user, vector, before)
         liked = titles[rows][events.watch_fractions[rows] >= LIKED_FRACTION]
         hits = np.isin(candidates, liked)
         if hits.any():
@@ -116,15 +122,36 @@ def tiles_from_candidates(
     return _sample_pages(_tiles_of(events, seen, pages), most_rows, plan.seed)
 
 
-def ranking_examples(gateway: FeatureGateway, tiles: ShownTiles) -> RankingExamples:
-    """Return the ranker's matrix for the tiles, each row with the features of its own instant."""
+def ranking_examples(
+    gateway: FeatureGateway, tiles: ShownTiles, retrieval: Retrieval, member_vectors: MemberVectors
+) -> RankingExamples:
+    """Return the ranker's matrix for the tiles, each row with the features of its own instant.
+
+    ``retrieval`` and its ``member_vectors`` say how near each title lies to its member by the towers; it must
+    be fitted on what was known before the first tile.
+    """
     member = members_as_of(gateway, tiles.user_ids, tiles.instants)
     title = titles_as_of(gateway, tiles.title_ids, tiles.instants)
     context = {
         s.REQUEST_TIMESTAMP: tiles.instants.astype(np.float64),
         s.DEVICE_TYPE: tiles.device_types,
+        s.TWO_TOWER_SCORE: _two_tower_scores(tiles, retrieval, member_vectors),
     }
     return RankingExamples(ranking_features(member, title, context), tiles.labels, tiles.pages)
+
+
+def _two_tower_scores(
+    tiles: ShownTiles, retrieval: Retrieval, member_vectors: MemberVectors
+) -> NDArray[np.float32]:
+    """Return the inner product of each tile's member and title vectors, (n,); NaN for unknown titles."""
+    _, first, page_of = np.unique(tiles.pages, return_index=True, return_inverse=True)
+    vectors = member_vectors(tiles.user_ids[first], tiles.instants[first], tiles.device_types[first])
+    rows = retrieval.matrix.title_rows(tiles.title_ids)
+    scores = np.empty(len(rows), dtype=np.float32)
+    for part in np.array_split(np.arange(len(scores)), max(1, len(scores) // _ROWS_AT_ONCE)):
+        scores[part] = (vectors[page_of[part]] * retrieval.title_vectors[rows[part]]).sum(axis=1)
+    scores[rows < 0] = np.nan
+    return scores
 
 
 def _numbered(names: NDArray[np.str_]) -> NDArray[np.int64]:
@@ -170,23 +197,35 @@ class _Histories:
         return self._titles[first:until]
 
 
-def _candidates(
-    factors: AlsFactors,
-    seen: InteractionMatrix,
-    user: int,
-    watched: NDArray[np.int64],
-    popular: NDArray[np.int64],
-    plan: CandidatePlan,
-) -> NDArray[np.int64]:
-    allowed = np.ones(len(seen.title_ids), dtype=bool)
-    allowed[watched[watched >= 0]] = False
-    proposed = [popular[allowed[popular]][: plan.popular]]
-    if factors.user_factors[user].any():
-        trained = allowed & (seen.title_viewers > 0)
-        scores = np.where(trained, factors.title_factors @ factors.user_factors[user], -np.inf)
-        most = min(plan.als, int(trained.sum()))
-        proposed.append(np.argpartition(-scores, most - 1)[:most] if most else scores[:0].astype(np.int64))
-    return np.unique(np.concatenate(proposed))
+class _Generators:
+    """What the core factors, the towers and popularity propose for one page."""
+
+    def __init__(self, retrieval: Retrieval, plan: CandidatePlan) -> None:
+        self._retrieval, self._plan = retrieval, plan
+        self._popularity = retrieval.matrix.title_viewers.astype(np.float32)
+        self._trained = retrieval.matrix.title_viewers > 0
+
+    def propose(
+        self, user: int, vector: NDArray[np.float32], watched: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Return the distinct titles that are proposed to a member, without those ``watched`` (-1: none)."""
+        allowed = np.ones(len(self._popularity), dtype=bool)
+        allowed[watched[watched >= 0]] = False
+        factors = self._retrieval.factors
+        proposed = [
+            _best(self._popularity, allowed, self._plan.popular),
+            _best(self._retrieval.title_vectors @ vector, allowed, self._plan.two_tower),
+        ]
+        if factors.user_factors[user].any():
+            scores = factors.title_factors @ factors.user_factors[user]
+            proposed.append(_best(scores, allowed & self._trained, self._plan.core))
+        return np.unique(np.concatenate(proposed))
+
+
+def _best(scores: NDArray[np.float32], allowed: NDArray[np.bool_], most: int) -> NDArray[np.int64]:
+    """Return the rows of the highest scores among ``allowed``; ties by row."""
+    rows = np.flatnonzero(allowed)
+    return rows[np.argsort(-scores[rows], kind="stable")[:most]]
 
 
 def _tiles_of(

@@ -102,6 +102,7 @@ def render_html(report: TrainingReport) -> str:
     return environment.get_template("report.html").render(
         report=report,
         models=report_tables.model_table(report.evaluation, report.baselines),
+        candidates=report_tables.candidate_table(report.evaluation),
         truth=report_tables.truth_table(report.truth),
         plots=_plots(report),
     )
@@ -113,6 +114,7 @@ def _plots(report: TrainingReport) -> dict[str, str]:
     if report.evaluation:
         drawn["metrics"] = lambda: report_plots.metric_bars(report.evaluation, report.baselines)
         drawn["segments"] = lambda: report_plots.segment_bars(report.evaluation, report.baselines)
+        drawn["candidates"] = lambda: report_plots.candidate_curves(report.evaluation)
     if report.truth:
         drawn["truth"] = lambda: report_plots.truth_bars(report.truth, report.baselines)
     if report.importance:

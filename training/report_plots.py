@@ -19,9 +19,10 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from training.calibration import CalibrationCurve
+from training.evaluation.candidates import CANDIDATE_RECALL
 from training.evaluation.protocol import ALL
 from training.evaluation.results import MetricRow
-from training.report_tables import metric_columns, metric_name, words
+from training.report_tables import metric_columns, metric_name, segments_of, words
 
 WIDTH: Final = 9.4
 """Inches of a plot over the whole text width."""
@@ -46,7 +47,7 @@ _STYLE: Final[Any] = {
 
 def metric_bars(rows: Sequence[MetricRow], baselines: Sequence[str]) -> str:
     """Draw one panel per metric (at its largest k) over all members, one bar per model."""
-    rows = [row for row in rows if row.segment == ALL]
+    rows = [row for row in rows if row.segment == ALL and row.metric != CANDIDATE_RECALL]
     largest = {metric: k for metric, k in metric_columns(rows)}  # noqa: C416  # later k replace earlier
     if not largest:
         return ""
@@ -70,7 +71,7 @@ def metric_bars(rows: Sequence[MetricRow], baselines: Sequence[str]) -> str:
 def segment_bars(rows: Sequence[MetricRow], baselines: Sequence[str]) -> str:
     """Draw recall at its largest k, one panel per segment, one bar per model."""
     cutoffs = [row.k for row in rows if row.metric == "recall" and row.k is not None]
-    segments = sorted({row.segment for row in rows}, key=lambda name: (name != ALL, name))
+    segments = segments_of(rows)
     if not cutoffs or len(segments) < 2:
         return ""
     rows = [row for row in rows if (row.metric, row.k) == ("recall", max(cutoffs))]
@@ -83,6 +84,28 @@ def segment_bars(rows: Sequence[MetricRow], baselines: Sequence[str]) -> str:
             _bars(axes, {model: value.get(model, 0.0) for model in models}, baselines)
             axes.set_title(f"{words(segment)} members" if segment == ALL else words(segment))
         panels[0].set_xlim(0, ROOM_FOR_LABELS * max(row.value for row in rows))
+        return _svg(figure)
+
+
+def candidate_curves(rows: Sequence[MetricRow]) -> str:
+    """Draw candidate recall over the number of candidates, one panel per segment, one line per generator."""
+    rows = [row for row in rows if row.metric == CANDIDATE_RECALL]
+    generators = list(dict.fromkeys(row.model for row in rows))[::-1]  # the mix is measured last
+    segments = segments_of(rows)
+    if not segments:
+        return ""
+    with mpl.rc_context(_STYLE | {"ytick.color": _MUTED}):
+        figure = Figure(figsize=(WIDTH, WIDTH / 2.6), layout="constrained")
+        panels = figure.subplots(1, len(segments), squeeze=False).ravel()
+        for axes, segment in zip(panels, segments, strict=True):
+            for place, name in enumerate(generators):
+                curve = sorted((r.k or 0, r.value) for r in rows if (r.model, r.segment) == (name, segment))
+                axes.plot(*zip(*curve, strict=True), label=words(name), **_line(place))
+            axes.set(title=f"{words(segment)} members" if segment == ALL else words(segment))
+            axes.set(xlabel="candidates", xlim=0, ylim=0)
+            axes.grid(axis="y", linewidth=0.8)
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=5)
         return _svg(figure)
 
 
@@ -136,6 +159,15 @@ def training_plot(curves: Mapping[str, Sequence[float]]) -> str:
             if len(names) > 1:
                 axes.legend()
         return _svg(figure)
+
+
+def _line(place: int) -> dict[str, Any]:
+    """The first line is the thick one; colours that come again are dashed."""
+    return {
+        "color": _SERIES[place % len(_SERIES)],
+        "linestyle": "-" if place < len(_SERIES) else (0, (4, 2)),
+        "linewidth": 1.4 if place else 2.6,
+    }
 
 
 def _single(

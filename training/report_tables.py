@@ -6,16 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from training.evaluation.candidates import CANDIDATE_RECALL
 from training.evaluation.protocol import ALL
 from training.evaluation.results import MetricRow
 
 METRIC_ORDER: Final = ("recall", "ndcg", "mrr", "coverage", "novelty", "diversity")
 """Columns from left to right; metrics not named here follow by name."""
-EVERY_CUTOFF: Final = ("recall", "ndcg")
+EVERY_CUTOFF: Final = ("recall", "ndcg", CANDIDATE_RECALL)
 """Metrics shown at each k; the others stand in the table at their largest k only."""
 _NAMES: Final = {
-    "als": "ALS", "als_ranker": "ALS + ranker", "als+ranker": "ALS + ranker", "bpr": "BPR", "ease": "EASE",
-    "item_knn": "Item-kNN", "mrr": "MRR", "ndcg": "NDCG", "oracle": "Oracle", "two_tower": "Two-tower",
+    "als": "ALS", "bpr": "BPR", CANDIDATE_RECALL: "Recall", "ease": "EASE", "item_knn": "Item-kNN",
+    "mix": "Candidate mix", "mix_ranker": "Mix + ranker", "mrr": "MRR", "ndcg": "NDCG",
+    "similar": "Similar titles", "trending_in_country": "Trending in country", "two_tower": "Two-tower",
 }  # fmt: skip
 
 
@@ -59,8 +61,17 @@ def metric_name(metric: str, k: int | None) -> str:
 
 def model_table(rows: Sequence[MetricRow], baselines: Sequence[str]) -> tuple[ModelTable, ...]:
     """Return one table per segment, all members first; models in the order they came in."""
-    segments = sorted({row.segment for row in rows}, key=lambda name: (name != ALL, name))
-    return tuple(_segment_table([r for r in rows if r.segment == name], name, baselines) for name in segments)
+    return _segment_tables([row for row in rows if row.metric != CANDIDATE_RECALL], baselines)
+
+
+def candidate_table(rows: Sequence[MetricRow]) -> tuple[ModelTable, ...]:
+    """Return what each generator finds among its first candidates, one table per segment."""
+    return _segment_tables([row for row in rows if row.metric == CANDIDATE_RECALL], ())
+
+
+def segments_of(rows: Sequence[MetricRow]) -> list[str]:
+    """Return the distinct segments, all members first."""
+    return sorted({row.segment for row in rows}, key=lambda name: (name != ALL, name))
 
 
 def truth_table(truth: Mapping[str, float]) -> tuple[tuple[str, str, str], ...]:
@@ -78,6 +89,12 @@ def metric_columns(rows: Sequence[MetricRow]) -> list[tuple[str, int | None]]:
     return sorted(
         {(row.metric, row.k) for row in rows},
         key=lambda column: (known.get(column[0], len(known)), column[0], column[1] or 0),
+    )
+
+
+def _segment_tables(rows: Sequence[MetricRow], baselines: Sequence[str]) -> tuple[ModelTable, ...]:
+    return tuple(
+        _segment_table([r for r in rows if r.segment == name], name, baselines) for name in segments_of(rows)
     )
 
 

@@ -1,4 +1,4 @@
-"""ALS and the ranker together, as the homepage uses them, behind the evaluation's scorer interface."""
+"""Candidates and the ranker together, as the homepage uses them, behind the evaluation's scorer interface."""
 
 from __future__ import annotations
 
@@ -7,58 +7,48 @@ from numpy.typing import NDArray
 
 from feature_repo import schema as s
 from feature_repo.transforms.encoding import Arrays
-from feature_repo.transforms.ranking import CONTEXT_INPUTS, MEMBER_INPUTS, TITLE_INPUTS, ranking_features
-from training.evaluation.cases import EvaluationSet
-from training.evaluation.scoring import Scorer
-from training.evaluation.top_k import top_k
+from feature_repo.transforms.ranking import MEMBER_INPUTS, TITLE_INPUTS, ranking_features
+from training.candidates import Generators
 from training.interactions import rows_of
 from training.ranker import Ranker
 
+_CONTEXT = (s.REQUEST_TIMESTAMP, s.DEVICE_TYPE)
+
 
 class TwoStageScorer:
-    """Scores by the ranker what the candidate generators propose; everything else scores -inf.
+    """Scores by the ranker what the generators propose; everything else scores -inf.
 
     ``member``, ``titles`` and ``context`` are the ranker's inputs with a row per member, per title and
-    per member of ``cases.train``. ``proposers`` are scorers with the number of unseen titles each proposes.
+    per member of ``generators.cases.train``; the two-tower score comes from the generators' vectors.
     """
 
     def __init__(
-        self,
-        ranker: Ranker,
-        cases: EvaluationSet,
-        *,
-        member: Arrays,
-        titles: Arrays,
-        context: Arrays,
-        proposers: list[tuple[Scorer, int]],
+        self, ranker: Ranker, generators: Generators, *, member: Arrays, titles: Arrays, context: Arrays
     ) -> None:
         self._ranker = ranker
-        self._cases = cases
+        self._generators = generators
         self._member = {name: member[name] for name in MEMBER_INPUTS}
         self._titles = {name: titles[name] for name in TITLE_INPUTS}
-        self._context = {name: context[name] for name in CONTEXT_INPUTS}
-        self._proposers = proposers
+        self._context = {name: context[name] for name in _CONTEXT}
 
     def scores(self, user_rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return float32 (len(user_rows), T): the ranker's scores of candidates, -inf elsewhere."""
-        eligible = self._cases.eligible(user_rows)
-        proposals = [
-            top_k(np.where(eligible, scorer.scores(user_rows), np.float32(-np.inf)), most)
-            for scorer, most in self._proposers
-        ]
+        eligible = self._generators.cases.eligible(user_rows)
         scores = np.full(eligible.shape, -np.inf, dtype=np.float32)
-        for place, user in enumerate(user_rows):
-            candidates = np.unique(np.concatenate([part[place] for part in proposals]))
-            candidates = candidates[candidates >= 0]
-            scores[place, candidates] = self._ranker.score(self._features(int(user), candidates))
+        for place, user in enumerate(user_rows.tolist()):
+            candidates = self._generators.merged(user, eligible[place]).rows
+            scores[place, candidates] = self._ranker.score(self._features(user, candidates))
         return scores
 
-    def _features(self, user: int, candidates: NDArray[np.int64]) -> NDArray[np.float32]:
+    def _features(self, user: int, candidates: NDArray[np.intp]) -> NDArray[np.float32]:
         row = slice(user, user + 1)
+        context = {name: values[row] for name, values in self._context.items()}
+        vectors = self._generators.retrieval.title_vectors[candidates]
+        context[s.TWO_TOWER_SCORE] = vectors @ self._generators.members.vectors[user]
         return ranking_features(
             {name: values[row] for name, values in self._member.items()},
             {name: values[candidates] for name, values in self._titles.items()},
-            {name: values[row] for name, values in self._context.items()},
+            context,
         )
 
 

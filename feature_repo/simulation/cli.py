@@ -76,6 +76,7 @@ def _write(service: SimulatedService, settings: Settings) -> None:
     tables: tuple[tuple[s.Table, pa.Table], ...] = (
         (s.TITLES, service.titles),
         (s.MEMBERS, service.members),
+        (s.SIGN_UPS, s.SIGN_UPS.arrow_schema.empty_table()),  # those of an earlier service are gone
         (s.EVENTS, service.events),
         (s.IMPRESSIONS, service.impressions),
     )

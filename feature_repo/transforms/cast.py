@@ -8,6 +8,7 @@ whole catalogue: credits, which are known when a title is announced, and nobody'
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -23,25 +24,47 @@ TOP_BILLED: Final = 5
 POWER_ITERATIONS: Final = 4
 
 
-def cast_vectors(cast: pa.ChunkedArray, seed: int) -> NDArray[np.float32]:
-    """Return (titles, CAST_DIMENSIONS): the mean vector of each title's first five people, 0 for none.
+@dataclass(frozen=True, slots=True)
+class CastEncoder:
+    """People, sorted, with their vectors (people, CAST_DIMENSIONS)."""
 
-    ``cast`` holds a list of names in billed order per title. Someone never billed with another has the
-    vector 0. The same seed and cast give the same vectors, signs included.
-    """
-    lists = cast.combine_chunks()
-    names = pa.chunked_array([lists.flatten()])
-    people = sorted_vocabulary(names)
-    billed = codes_of(names, people)
+    people: pa.StringArray
+    vectors: NDArray[np.float32]
+
+    @classmethod
+    def fit(cls, cast: pa.ChunkedArray, seed: int) -> CastEncoder:
+        """Fit on lists of names in billed order, one per title of the catalogue.
+
+        Someone never billed with another has the vector 0. The same seed and cast give the same vectors,
+        signs included.
+        """
+        lists = cast.combine_chunks()
+        people = sorted_vocabulary(pa.chunked_array([lists.flatten()]))
+        titles, billed, _ = _billed(lists, people)
+        return cls(people, _person_vectors(_billing(titles, billed, (len(lists), len(people))), seed))
+
+    def encode(self, cast: pa.ChunkedArray) -> NDArray[np.float32]:
+        """Return (titles, CAST_DIMENSIONS): the mean vector of each title's first five people, 0 for none.
+
+        People the catalogue did not know are left out of the mean.
+        """
+        lists = cast.combine_chunks()
+        titles, billed, places = _billed(lists, self.people)
+        top = places < TOP_BILLED
+        leads = _billing(titles[top], billed[top], (len(lists), len(self.people)))
+        means: NDArray[np.float32] = (leads @ self.vectors) / np.maximum(leads.sum(axis=1), 1.0)[:, None]
+        return means.astype(np.float32)
+
+
+def _billed(
+    lists: pa.ListArray, people: pa.StringArray
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
+    """Return title, person (-1: unknown) and place in the billing of every name."""
     lengths = lists.value_lengths().fill_null(0).to_numpy()
     titles = np.repeat(np.arange(len(lists)), lengths)
+    billed = codes_of(pa.chunked_array([lists.flatten()]), people)
     places = np.arange(len(billed)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    shape = (len(lists), len(people))
-    vectors = _person_vectors(_billing(titles, billed, shape), seed)
-    top = places < TOP_BILLED
-    leads = _billing(titles[top], billed[top], shape)
-    means: NDArray[np.float32] = (leads @ vectors) / np.maximum(leads.sum(axis=1), 1.0)[:, None]
-    return means.astype(np.float32)
+    return titles, billed, places
 
 
 def _billing(

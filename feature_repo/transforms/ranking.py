@@ -32,7 +32,8 @@ TITLE_INPUTS: Final = (
     s.AVAILABLE_SINCE, s.VIEW_COUNT, s.MEAN_COMPLETION, s.DECAYED_PLAYS, s.DECAYED_PLAYS_AT,
     s.PLAY_RATE, s.TITLE_EMBEDDING,
 )  # fmt: skip
-CONTEXT_INPUTS: Final = (s.REQUEST_TIMESTAMP, s.DEVICE_TYPE)
+CONTEXT_INPUTS: Final = (s.REQUEST_TIMESTAMP, s.DEVICE_TYPE, s.TWO_TOWER_SCORE)
+"""The request's clock and device, and what retrieval found: these belong to no entity."""
 
 RANKING_FEATURES: Final = (
     "request_hour", "request_weekday", "device_code",
@@ -41,7 +42,7 @@ RANKING_FEATURES: Final = (
     "title_age_years", "days_since_available", "runtime_minutes", "title_type_code", "maturity_level",
     "log_view_count", "mean_completion", "play_rate", "log_decayed_plays_now",
     "genre_affinity", "strongest_genre_affinity", "language_match", "runtime_to_session_ratio",
-    "als_score", "als_cosine", "user_embedding_norm", "title_embedding_norm",
+    "als_score", "als_cosine", "user_embedding_norm", "title_embedding_norm", "two_tower_cosine",
     *(f"genre_{g.lower().replace(' & ', '_').replace(' ', '_').replace('-', '_')}" for g in s.GENRES),
 )  # fmt: skip
 """The columns of :func:`ranking_features`, in order."""
@@ -55,7 +56,8 @@ def ranking_features(member: Arrays, titles: Arrays, context: Arrays) -> NDArray
 
     ``member`` holds MEMBER_INPUTS, ``titles`` TITLE_INPUTS, ``context`` CONTEXT_INPUTS, all as
     :func:`feature_repo.transforms.encoding.encode` makes them (``request_timestamp``: float64
-    microseconds since 1970 UTC). Each has n rows or one row. Logarithms are ``log1p``.
+    microseconds since 1970 UTC; ``two_tower_score``: float32, the inner product of the member's and the
+    title's two-tower vectors, of unit length). Each array has n rows or one row. Logarithms are ``log1p``.
     Raises ``KeyError`` for a missing input and ``ValueError`` where row counts do not broadcast.
     """
     rows = _broadcast_rows(member, titles, context)
@@ -96,6 +98,7 @@ def _context_columns(context: Arrays) -> Arrays:
         "request_hour": np.floor(now / MICROSECONDS_PER_HOUR) % 24,
         "request_weekday": (day + 3) % 7,  # 1970-01-01 was a Thursday; Monday is 0
         "device_code": _code(context[s.DEVICE_TYPE], s.DEVICES),
+        "two_tower_cosine": context[s.TWO_TOWER_SCORE],
     }
 
 

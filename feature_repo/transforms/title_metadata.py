@@ -31,6 +31,13 @@ def user_profile(members: pa.Table, created_at: datetime) -> pa.RecordBatch:
     return record_batch(s.USER_PROFILE, {n: members[n] for n in members.column_names}, created_at)
 
 
+def user_picks(sign_ups: pa.Table, created_at: datetime) -> pa.RecordBatch:
+    """Return one USER_PICKS row for each row of a ``sign_ups`` table."""
+    columns = {name: sign_ups[name] for name in (s.USER_ID, s.EVENT_TIMESTAMP, s.SELECTED_TITLE_IDS)}
+    picked_at = microseconds(sign_ups[s.EVENT_TIMESTAMP])
+    return record_batch(s.USER_PICKS, columns | {s.PICKED_AT: picked_at}, created_at)
+
+
 def genre_vectors(genres: pa.ChunkedArray) -> NDArray[np.float32]:
     """Return (rows, number of genres): equal weight for each of a title's genres, unit length or all 0.
 

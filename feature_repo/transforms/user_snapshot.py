@@ -106,6 +106,7 @@ def snapshot_columns(states: UserState, titles: pa.StringArray) -> dict[str, pa.
         s.GENRE_PREFERENCE: vectors(_shares(states.genre_weights)),
         s.MEAN_SESSION_MINUTES: states.session_minutes / np.maximum(states.session_count, 1),
         s.LAST_WATCHED_AT: states.last_watched_at.astype(np.int64),
+        s.FIRST_WATCHED_AT: states.first_watched_at.astype(np.int64),
         s.PREFERRED_DEVICE: words(devices, pa.array(s.DEVICES)),
         s.PREFERRED_HOUR: states.hour_weights.argmax(axis=1),
         s.WATCH_VELOCITY: states.recent_plays / VELOCITY_TIME_CONSTANT_DAYS,

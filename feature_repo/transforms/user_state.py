@@ -48,6 +48,8 @@ class UserState:
     """Minutes of all sessions together."""
     last_watched_at: NDArray[np.float64]
     """Microseconds since 1970 UTC; NaN before the first event."""
+    first_watched_at: NDArray[np.float64]
+    """As ``last_watched_at``."""
 
     def __len__(self) -> int:
         return len(self.watch_count)
@@ -92,6 +94,7 @@ def empty_state(members: int) -> UserState:
         session_count=np.zeros(members, dtype=np.int64),
         session_minutes=np.zeros(members),
         last_watched_at=np.full(members, np.nan),
+        first_watched_at=np.full(members, np.nan),
     )
 
 
@@ -123,6 +126,7 @@ def advance(state: UserState, events: WatchEvents) -> UserState:
         session_count=state.session_count + opens,
         session_minutes=state.session_minutes + minutes,
         last_watched_at=np.fmax(state.last_watched_at, events.timestamps),
+        first_watched_at=np.fmin(state.first_watched_at, events.timestamps),
     )
 
 

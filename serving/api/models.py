@@ -66,8 +66,24 @@ class SimilarTitles(_Answer):
     title_id: str
     name: str
     bundle: str
-    similarity: Literal["collaborative", "genres"] = Field(description="genres where nobody watched it yet")
+    similarity: Literal["collaborative", "content"] = Field(
+        description="by who watched it, or by what it is about where nobody did yet"
+    )
     titles: list[SimilarTitle]
+
+
+class MemberAccepted(_Answer):
+    """A member was taken in."""
+
+    user_id: str
+    selected_title_ids: list[str]
+
+
+class TitleAccepted(_Answer):
+    """A title was taken in: it is kept, and every server shows it within a second."""
+
+    title_id: str
+    known_since: AwareDatetime
 
 
 class Health(_Answer):
@@ -122,6 +138,12 @@ class SimilarParameters(BaseModel):
 
     title_id: Identifier
     k: Annotated[int, Field(ge=1, le=100)] = 20
+
+
+class TitleParameters(BaseModel):
+    """Parameters of a title."""
+
+    title_id: Identifier
 
 
 class NoParameters(BaseModel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel
@@ -18,24 +19,55 @@ _HEADERS: Final = {
 }
 
 
+_MEANING: Final = {HTTPStatus.OK: "The answer.", HTTPStatus.CREATED: "Taken in, for the first time."}
+
+
 def openapi_document(operations: Sequence[Operation], version: str = "1") -> dict[str, Any]:
     """Return the document as JSON values."""
-    models: list[tuple[type[BaseModel], Literal["serialization"]]] = [(Problem, "serialization")]
+    models: list[tuple[type[BaseModel], Literal["serialization", "validation"]]] = [
+        (Problem, "serialization")
+    ]
     models += [(o.answer, "serialization") for o in operations if not isinstance(o.answer, dict)]
+    models += [(o.body, "validation") for o in operations if o.body is not None]
     _, definitions = models_json_schema(models, ref_template=_REFERENCE)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Marquee", "version": version, "description": "Personal homepages."},
-        "paths": {operation.path: {"get": _operation(operation)} for operation in operations},
-        "components": {"schemas": definitions["$defs"]},
+        "paths": _paths(operations),
+        "components": {
+            "schemas": definitions["$defs"],
+            "securitySchemes": {"admin": {"type": "http", "scheme": "bearer"}},
+        },
     }
 
 
+def _paths(operations: Sequence[Operation]) -> dict[str, dict[str, Any]]:
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method] = _operation(operation)
+    return paths
+
+
 def _operation(operation: Operation) -> dict[str, Any]:
-    responses = {"200": _response("The answer.", operation.content_type, operation.answer)}
+    responses = {
+        str(status.value): _response(
+            "The answer." if status == HTTPStatus.OK else status.phrase,
+            operation.content_type,
+            operation.answer,
+        )
+        for status in operation.success
+    }
     for status in operation.problems:
         responses[str(status.value)] = _response(status.phrase, PROBLEM_JSON, Problem)
-    return {"summary": operation.summary, "parameters": _parameters(operation), "responses": responses}
+    described = {
+        "summary": operation.summary, "parameters": _parameters(operation), "responses": responses,
+    }  # fmt: skip
+    if operation.body is not None:
+        schema = {"$ref": _REFERENCE.format(model=operation.body.__name__)}
+        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    if operation.admin:
+        described["security"] = [{"admin": []}]
+    return described
 
 
 def _response(

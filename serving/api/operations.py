@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final, TypeVar
+from typing import Final, Literal, TypeVar
 
 from flask import current_app, request
 from pydantic import BaseModel
 
+from serving.api import bodies as b
 from serving.api import models as m
 from serving.service import HomepageService
 
@@ -18,10 +19,10 @@ _Parameters = TypeVar("_Parameters", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One GET operation.
+    """One operation.
 
     ``path`` is in OpenAPI's notation; ``answer`` a model, or the JSON schema of an answer that has none;
-    ``problems`` the errors it may answer.
+    ``problems`` the errors it may answer; ``body`` what a client sends; ``admin`` calls need the admin token.
     """
 
     path: str
@@ -30,6 +31,10 @@ class Operation:
     answer: type[BaseModel] | dict[str, str]
     problems: tuple[HTTPStatus, ...] = ()
     content_type: str = "application/json"
+    method: Literal["get", "post", "put"] = "get"
+    body: type[BaseModel] | None = None
+    success: tuple[HTTPStatus, ...] = (HTTPStatus.OK,)
+    admin: bool = False
 
     @property
     def rule(self) -> str:
@@ -45,6 +50,19 @@ SIMILAR: Final = Operation(
     "/v1/titles/{title_id}/similar", "Titles like this one.", m.SimilarParameters, m.SimilarTitles,
     (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE),
 )  # fmt: skip
+_REFUSED: Final = (
+    HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)  # fmt: skip
+SIGN_UP: Final = Operation(
+    "/v1/members", "Take in a new member.", m.NoParameters, m.MemberAccepted, _REFUSED,
+    method="post", body=b.SignUp, success=(HTTPStatus.CREATED,),
+)  # fmt: skip
+TITLE: Final = Operation(
+    "/v1/titles/{title_id}", "Take in a title, new or changed.", m.TitleParameters, m.TitleAccepted,
+    (*_REFUSED, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN),
+    method="put", body=b.TitleRecord, success=(HTTPStatus.CREATED, HTTPStatus.OK), admin=True,
+)  # fmt: skip
 ALIVE: Final = Operation("/healthz", "Whether the process is alive.", m.NoParameters, m.Health)
 READY: Final = Operation(
     "/readyz", "Whether a page can be made.", m.NoParameters, m.Readiness, (HTTPStatus.SERVICE_UNAVAILABLE,)
@@ -54,7 +72,7 @@ METRICS: Final = Operation(
     content_type="text/plain",
 )  # fmt: skip
 DESCRIPTION: Final = Operation("/openapi.json", "This document.", m.NoParameters, {"type": "object"})
-OPERATIONS: Final = (HOMEPAGE, SIMILAR, ALIVE, READY, METRICS, DESCRIPTION)
+OPERATIONS: Final = (HOMEPAGE, SIMILAR, SIGN_UP, TITLE, ALIVE, READY, METRICS, DESCRIPTION)
 
 
 def service() -> HomepageService:
@@ -66,3 +84,11 @@ def service() -> HomepageService:
 def parse(parameters: type[_Parameters], **path: str) -> _Parameters:
     """Read path and query into a model; raises pydantic's ``ValidationError``, answered as a problem."""
     return parameters.model_validate({**request.args.to_dict(), **path})
+
+
+def read_body(body: type[_Parameters]) -> _Parameters:
+    """Read the JSON a client sent into a model.
+
+    Raises pydantic's ``ValidationError``, and werkzeug's errors for what is no JSON: all become problems.
+    """
+    return body.model_validate(request.get_json())

@@ -10,6 +10,7 @@ from flask import Flask, Response, request
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import HTTPException
 
+from feature_repo.arrivals import UnknownTitleError
 from serving.api.models import InvalidParameter, Problem
 from serving.service import NotReadyError
 
@@ -37,6 +38,7 @@ def register_problems(app: Flask) -> None:
     """Answer every error as a problem."""
     app.register_error_handler(ValidationError, _invalid)
     app.register_error_handler(TitleNotFoundError, _not_found)
+    app.register_error_handler(UnknownTitleError, _unknown_title)
     app.register_error_handler(NotReadyError, _not_ready)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _unexpected)
@@ -68,6 +70,10 @@ def _not_found(error: TitleNotFoundError) -> Response:
     return problem(HTTPStatus.NOT_FOUND, str(error))
 
 
+def _unknown_title(error: UnknownTitleError) -> Response:
+    return problem(HTTPStatus.BAD_REQUEST, str(error))
+
+
 def _not_ready(error: NotReadyError) -> Response:
     return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
 
@@ -75,6 +81,9 @@ def _not_ready(error: NotReadyError) -> Response:
 def _http(error: HTTPException) -> Response:
     answer = problem(HTTPStatus(error.code or 500), error.description or "")
     allowed = getattr(error, "valid_methods", None)
+    challenge = getattr(error, "www_authenticate", None)
+    if challenge:
+        answer.headers["WWW-Authenticate"] = challenge[0].to_header()
     if allowed:
         answer.headers["Allow"] = ", ".join(sorted(allowed))
     return answer

@@ -1,11 +1,21 @@
-"""``GET /v1/titles/{title_id}/similar``."""
+"""``GET /v1/titles/{title_id}/similar`` and ``PUT /v1/titles/{title_id}``."""
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from flask import Blueprint, Response
 
-from serving.api.models import SimilarParameters, SimilarTitle, SimilarTitles
-from serving.api.operations import SIMILAR, parse, service
+from serving.api.admin import require_admin
+from serving.api.bodies import TitleRecord
+from serving.api.models import (
+    SimilarParameters,
+    SimilarTitle,
+    SimilarTitles,
+    TitleAccepted,
+    TitleParameters,
+)
+from serving.api.operations import SIMILAR, TITLE, parse, read_body, service
 from serving.api.problems import TitleNotFoundError
 from serving.similarity import similar_titles
 
@@ -33,3 +43,16 @@ def similar(title_id: str) -> Response:
         ],
     )
     return Response(answer.model_dump_json(), content_type="application/json")
+
+
+@blueprint.put(TITLE.rule)
+def put(title_id: str) -> Response:
+    """Take in a title; it stands in every generator's index within a second, without a training."""
+    require_admin()
+    title_id = parse(TitleParameters, title_id=title_id).title_id
+    record, state = read_body(TitleRecord), service().state
+    known_since = state.clock()
+    service().arrivals.add_titles(record.row(title_id, known_since), known_since)
+    answer = TitleAccepted(title_id=title_id, known_since=known_since)
+    status = HTTPStatus.OK if title_id in state.catalogue.row_of else HTTPStatus.CREATED
+    return Response(answer.model_dump_json(), status=status, content_type="application/json")

@@ -12,20 +12,16 @@ from serving.catalogue import Rows
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
-    """One generator's answer: distinct rows, best first, with scores on the generator's own scale."""
+    """Distinct rows, best first, with scores on the generator's own scale.
+
+    ``seed`` is the watched title that they are like, where there is one.
+    """
 
     rows: Rows
     scores: NDArray[np.float32]
+    seed: int | None = None
 
     @classmethod
     def none(cls) -> Candidates:
         """Return an empty answer."""
         return cls(np.empty(0, np.intp), np.empty(0, np.float32))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SeedNeighbours:
-    """Titles like one that the member watched."""
-
-    seed: int
-    candidates: Candidates

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,19 @@ class Charts:
         return cls(
             scores=dict(zip(names, scores, strict=True)),
             orders={name: np.lexsort((-scores[0], -row)) for name, row in zip(names, scores, strict=True)},
+        )
+
+    def narrowest(self, segments: Sequence[str]) -> str:
+        """Return the first of ``segments`` that has a chart, else EVERYWHERE."""
+        return next((segment for segment in segments if segment in self.orders), EVERYWHERE)
+
+    def extended(self, titles: int) -> Charts:
+        """Return the charts with ``titles`` more rows, which nobody has watched, at their ends."""
+        known = len(self.scores[EVERYWHERE])
+        rows, nothing = np.arange(known, known + titles), np.zeros(titles, dtype=np.float32)
+        return Charts(
+            {name: np.concatenate([scores, nothing]) for name, scores in self.scores.items()},
+            {name: np.concatenate([order, rows]) for name, order in self.orders.items()},
         )
 
     def top(self, country: str, eligible: Mask, k: int, minimum: float = 0.0) -> Candidates:

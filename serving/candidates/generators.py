@@ -1,83 +1,127 @@
-"""The candidate generators. Each looks at the catalogue in its own way; all respect ``query.eligible``."""
+"""The candidate generators, side by side; each looks at the catalogue in its own way."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
+from feature_repo.schema import COMPLETION_FRACTION
+from feature_repo.transforms import candidate_mix as mix
 from feature_repo.transforms.decay import MICROSECONDS_PER_DAY
-from serving.candidates.answer import Candidates, SeedNeighbours
+from serving.candidates.answer import Candidates
 from serving.candidates.charts import EVERYWHERE
 from serving.candidates.query import Query
 from serving.catalogue import NO_FRANCHISE
 
-ALS: Final = "als"
-SIMILAR: Final = "similar"
-TRENDING: Final = "trending"
-TRENDING_IN_COUNTRY: Final = "trending_in_country"
-POPULARITY: Final = "popularity"
-NEW_TITLES: Final = "new_titles"
 CATALOGUE: Final = "catalogue"
 """No generator: any title that may be shown, where even the popular ones cannot be told."""
-
-ALS_CANDIDATES: Final = 300
-CHART_CANDIDATES: Final = 100
-POPULARITY_CANDIDATES: Final = 200
-NEW_CANDIDATES: Final = 60
 NEW_FOR_DAYS: Final = 365.0
 SEEDS: Final = 2
 SEED_FRACTION: Final = 0.7
 """A title watched at least so far may be the seed of a row."""
+BEGUN_FRACTION: Final = 0.05
+"""Whoever left a title before this had not begun it."""
+
+Propose = Callable[[Query, int], Sequence[Candidates]]
+"""(query, most titles) to answers, one per seed for a generator that has seeds."""
 
 
-def als(query: Query) -> Candidates:
+@dataclass(frozen=True, slots=True)
+class CandidateGenerator:
+    """One way to find candidates: its name, its work and the median milliseconds it should take.
+
+    ``personal`` ones are asked only for members of whose taste something is known.
+    """
+
+    name: str
+    propose: Propose
+    budget_ms: float
+    personal: bool = False
+
+
+def als(query: Query, limit: int) -> Sequence[Candidates]:
     """Titles nearest to the member's ALS vector by inner product, as the model was trained."""
     vector = query.member.embedding
     if vector is None:
-        return Candidates.none()
-    return Candidates(*query.models.index.search(vector, ALS_CANDIDATES, query.eligible))
+        return ()
+    return (Candidates(*query.models.als_index.search(vector, limit, query.eligible)),)
 
 
-def similar(query: Query) -> tuple[SeedNeighbours, ...]:
+def two_tower(query: Query, limit: int) -> Sequence[Candidates]:
+    """Titles nearest to the user tower's vector, those that nobody has watched among them."""
+    vector = query.member.tower_vector
+    if vector is None:
+        return ()
+    return (Candidates(*query.models.tower_index.search(vector, limit, query.eligible)),)
+
+
+def similar(query: Query, limit: int) -> Sequence[Candidates]:
     """Titles like the latest ones that the member watched nearly to the end, per seed."""
-    found: list[SeedNeighbours] = []
+    found: list[Candidates] = []
     for seed in _seed_rows(query):
         rows, scores = query.models.neighbours.of(seed)
         shown = query.eligible[rows]
         if shown.any():
-            found.append(SeedNeighbours(seed, Candidates(rows[shown], scores[shown])))
+            found.append(Candidates(rows[shown][:limit], scores[shown][:limit], seed))
         if len(found) == SEEDS:
             break
-    return tuple(found)
+    return found
 
 
-def trending(query: Query) -> Candidates:
+def trending(query: Query, limit: int) -> Sequence[Candidates]:
     """Plays with exponential decay, over all countries."""
-    return query.models.trending.top(EVERYWHERE, query.eligible, CHART_CANDIDATES)
+    return (query.models.trending.top(EVERYWHERE, query.eligible, limit),)
 
 
-def trending_in_country(query: Query) -> Candidates:
+def trending_in_country(query: Query, limit: int) -> Sequence[Candidates]:
     """Plays with exponential decay in the request's country; none where it is unknown."""
     if query.country not in query.models.trending.orders or query.country == EVERYWHERE:
-        return Candidates.none()
-    return query.models.trending.top(query.country, query.eligible, CHART_CANDIDATES)
+        return ()
+    return (query.models.trending.top(query.country, query.eligible, limit),)
 
 
-def popularity(query: Query) -> Candidates:
-    """The most watched titles of the country; a title nobody watched comes last, but it comes."""
-    return query.models.popularity.top(
-        query.country, query.eligible, POPULARITY_CANDIDATES, minimum=-float("inf")
-    )
+def popularity(query: Query, limit: int) -> Sequence[Candidates]:
+    """The most watched titles of the country and language; what nobody watched comes last, but it comes."""
+    chart = query.models.popularity.narrowest(query.segments)
+    return (query.models.popularity.top(chart, query.eligible, limit, minimum=-float("inf")),)
 
 
-def new_titles(query: Query) -> Candidates:
+def new_titles(query: Query, limit: int) -> Sequence[Candidates]:
     """The latest arrivals of the last year, newest first; the score is minus the age in days."""
     order = query.catalogue.newest_first
-    rows = order[query.eligible[order]][:NEW_CANDIDATES]
+    rows = order[query.eligible[order]][:limit]
     age_days = (query.now_us - query.catalogue.available_since[rows]) / MICROSECONDS_PER_DAY
     recent = age_days <= NEW_FOR_DAYS
-    return Candidates(rows[recent], -age_days[recent].astype(np.float32))
+    return (Candidates(rows[recent], -age_days[recent].astype(np.float32)),)
+
+
+def continue_watching(query: Query, limit: int) -> Sequence[Candidates]:
+    """Titles the member began and did not finish, latest first; the score is the fraction watched."""
+    begun = [
+        (query.catalogue.row_of[title_id], fraction)
+        for title_id, fraction in query.member.recent
+        if BEGUN_FRACTION <= fraction < COMPLETION_FRACTION and title_id in query.catalogue.row_of
+    ]
+    begun = [(row, fraction) for row, fraction in begun if query.resumable[row]][:limit]
+    if not begun:
+        return ()
+    rows, fractions = zip(*begun, strict=True)
+    return (Candidates(np.array(rows, np.intp), np.array(fractions, np.float32)),)
+
+
+GENERATORS: Final = (
+    CandidateGenerator(mix.CONTINUE_WATCHING, continue_watching, 0.05, personal=True),
+    CandidateGenerator(mix.ALS, als, 0.5, personal=True),
+    CandidateGenerator(mix.TWO_TOWER, two_tower, 0.7, personal=True),
+    CandidateGenerator(mix.SIMILAR, similar, 0.1, personal=True),
+    CandidateGenerator(mix.TRENDING_IN_COUNTRY, trending_in_country, 0.1),
+    CandidateGenerator(mix.TRENDING, trending, 0.1),
+    CandidateGenerator(mix.POPULARITY, popularity, 0.1),
+    CandidateGenerator(mix.NEW_TITLES, new_titles, 0.1),
+)
 
 
 def _seed_rows(query: Query) -> list[int]:

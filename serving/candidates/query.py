@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from feature_repo.transforms.calendar import epoch_microseconds
+from feature_repo.transforms.candidate_mix import segments_of
 from serving.catalogue import Catalogue, Mask
 from serving.members import Member
 from serving.models import Models
@@ -31,12 +32,17 @@ class PageRequest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Query:
-    """A request with everything the stages look at; ``eligible`` says which titles may be shown."""
+    """A request with everything the stages look at.
+
+    ``eligible`` says which titles may be shown as something new, ``resumable`` which may be shown if the
+    member has begun them.
+    """
 
     request: PageRequest
     member: Member
     country: str
     eligible: Mask
+    resumable: Mask
     catalogue: Catalogue
     models: Models
 
@@ -44,3 +50,8 @@ class Query:
     def now_us(self) -> float:
         """The page's instant, microseconds since 1970 UTC."""
         return self.request.now_us
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """The segments whose popularity fits, narrowest first; everybody's is not among them."""
+        return segments_of(self.country, self.member.language)

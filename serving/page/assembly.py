@@ -9,28 +9,30 @@ from itertools import chain
 import numpy as np
 
 from feature_repo import schema as s
-from serving.candidates.answer import Candidates, SeedNeighbours
+from serving.candidates.answer import Candidates
 from serving.candidates.query import Query
 from serving.page.genres import genres_by_preference, spread_genres
 from serving.page.layout import Layout
 from serving.page.placing import PlacedRow, Placing
 from serving.page.ranked import Ranked
 
-TOP_PICKS, BECAUSE_YOU_WATCHED, TRENDING_NOW, NEW_RELEASES, GENRE = s.ROW_TYPES[1:]
+CONTINUE_WATCHING, TOP_PICKS, BECAUSE_YOU_WATCHED, TRENDING_NOW, NEW_RELEASES, GENRE = s.ROW_TYPES
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ingredients:
     """All that a page is made of. Every title of every list is among the ranked candidates.
 
-    ``trending`` and ``new_titles`` stand in their generators' order: the personal model has no say there.
+    ``begun``, ``trending`` and ``new_titles`` stand in their generators' order: the personal model has no say
+    there. What the member has begun stands in its own row only.
     """
 
     query: Query
     ranked: Ranked
-    seeds: Sequence[SeedNeighbours]
+    begun: Sequence[Candidates]
+    seeds: Sequence[Candidates]
     trending: Sequence[Candidates]
-    new_titles: Candidates
+    new_titles: Sequence[Candidates]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,12 @@ class _Plan:
 def assemble(parts: Ingredients, layout: Layout) -> list[PlacedRow]:
     """Return the page's rows in order: at least ``layout.fewest_tiles`` tiles where candidates allow."""
     placing = Placing(parts.query.catalogue.franchises, layout)
-    ranked = parts.ranked.rows.tolist()
+    begun = _titles_of(parts.begun)
+    ranked = [title for title in parts.ranked.rows.tolist() if title not in begun]
     page: list[PlacedRow] = []
+    if begun:
+        page.append(PlacedRow(CONTINUE_WATCHING, "Continue Watching", begun[: layout.continue_watching]))
+        placing.place(page[0].titles)
     for plan in chain(_leading_plans(parts, ranked, layout), _genre_plans(parts, ranked, layout)):
         if sum(row.row_type == GENRE for row in page) == layout.genre_rows:
             break
@@ -78,15 +84,19 @@ def _leading_plans(parts: Ingredients, ranked: list[int], layout: Layout) -> Ite
     rank_of = {title: rank for rank, title in enumerate(ranked)}
     yield _Plan(TOP_PICKS, top_picks_title(parts.query), best, layout.top_picks)
     for neighbours in parts.seeds:
-        like_it = sorted(
-            candidates.intersection(neighbours.candidates.rows.tolist()), key=rank_of.__getitem__
-        )
-        name = f"Because You Watched {parts.query.catalogue.names[neighbours.seed]}"
-        yield _Plan(BECAUSE_YOU_WATCHED, name, like_it, layout.because_you_watched, neighbours.seed)
-    hot = chain.from_iterable(chart.rows.tolist() for chart in parts.trending)
+        like_it = sorted(candidates.intersection(neighbours.rows.tolist()), key=rank_of.__getitem__)
+        seed = -1 if neighbours.seed is None else neighbours.seed
+        name = f"Because You Watched {parts.query.catalogue.names[seed]}"
+        yield _Plan(BECAUSE_YOU_WATCHED, name, like_it, layout.because_you_watched, seed)
+    hot = _titles_of(parts.trending)
     yield _Plan(TRENDING_NOW, "Trending Now", _among(hot, candidates), layout.trending_now)
-    fresh = parts.new_titles.rows.tolist()
+    fresh = _titles_of(parts.new_titles)
     yield _Plan(NEW_RELEASES, "New Releases", _among(fresh, candidates), layout.new_releases)
+
+
+def _titles_of(answers: Sequence[Candidates]) -> list[int]:
+    """Return the titles of several answers, one after the other."""
+    return list(chain.from_iterable(answer.rows.tolist() for answer in answers))
 
 
 def _among(titles: Iterable[int], candidates: set[int]) -> list[int]:
@@ -109,9 +119,10 @@ def _top_up(
     missing = layout.fewest_tiles - sum(len(row.titles) for row in page)
     if missing <= 0:
         return
-    if not page or page[0].row_type != TOP_PICKS:
-        page.insert(0, PlacedRow(TOP_PICKS, top_picks_title(parts.query), []))
-    first = page[0]
+    first = next((row for row in page if row.row_type == TOP_PICKS), None)
+    if first is None:
+        first = PlacedRow(TOP_PICKS, top_picks_title(parts.query), [])
+        page.insert(1 if page and page[0].row_type == CONTINUE_WATCHING else 0, first)
     placing.remove(first.titles)
     first.titles = placing.choose(dict.fromkeys([*first.titles, *ranked]), len(first.titles) + missing)
     placing.place(first.titles)

@@ -26,14 +26,15 @@ def genres_by_preference(query: Query, rows: Rows) -> list[int]:
 
 
 def spread_genres(page: Sequence[PlacedRow], ranked: Sequence[int], placing: Placing, genres: Genres) -> None:
-    """Exchange last tiles of the first row until the tiles in view span enough genres.
+    """Exchange last tiles of the first row of new titles until the tiles in view span enough genres.
 
     Judged over the page, not inside a row: where other rows bring variety, the first row stays as it is.
     Each exchange brings in the best candidate of a genre not yet in view, and must widen the span.
     """
-    if not page:
+    offered = [row for row in page if row.row_type != s.ROW_TYPES[0]]
+    if not offered:
         return
-    first = page[0].titles
+    first = offered[0].titles
     span = _span(page, placing, genres)
     for place in reversed(range(len(first))):
         if span.sum() >= placing.layout.genres_in_view:

@@ -15,6 +15,7 @@ class Layout:
     """
 
     ranked: int = 75
+    continue_watching: int = 10
     top_picks: int = 12
     because_you_watched: int = 8
     trending_now: int = 10

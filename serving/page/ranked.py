@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from feature_repo.transforms.candidate_mix import Merged
 from serving.candidates.charts import EVERYWHERE
-from serving.candidates.merge import Merged
 from serving.candidates.query import Query
 from serving.catalogue import Rows
 
@@ -36,5 +36,5 @@ def by_popularity(query: Query, merged: Merged) -> Ranked:
     """Order by popularity in the country, ties by popularity everywhere."""
     charts = query.models.popularity
     everywhere = charts.scores[EVERYWHERE][merged.rows]
-    here = charts.scores.get(query.country, charts.scores[EVERYWHERE])[merged.rows]
+    here = charts.scores[charts.narrowest(query.segments)][merged.rows]
     return Ranked(merged.rows[np.lexsort((-everywhere, -here))], None)

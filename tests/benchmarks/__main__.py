@@ -13,6 +13,7 @@ import structlog
 from rich.console import Console
 
 from feature_repo.settings import Settings
+from tests.benchmarks.candidates import measure_candidates
 from tests.benchmarks.features import measure_features
 from tests.benchmarks.fold_in import measure_fold_in
 from tests.benchmarks.http_load import measure_http
@@ -26,6 +27,7 @@ from tests.benchmarks.timing import Effort
 BENCHMARKS: Final[dict[str, Callable[[Subject, Effort], Iterator[Measurement]]]] = {
     "features": measure_features,
     "retrieval": measure_retrieval,
+    "candidates": measure_candidates,
     "ranker": measure_ranking,
     "page": measure_pages,
     "http": measure_http,

@@ -13,7 +13,7 @@ from serving.candidates.query import PageRequest
 from serving.ranking import candidate_features
 from tests.benchmarks.naive import naive_matrix
 from tests.benchmarks.results import Measurement
-from tests.benchmarks.subject import Candidates, Subject
+from tests.benchmarks.subject import Candidates, Subject, tower_scores
 from tests.benchmarks.timing import Effort, time_calls
 
 MEMBER: Final = "member features through Feast"
@@ -40,7 +40,12 @@ def measure_features(subject: Subject, effort: Effort) -> Iterator[Measurement]:
     def assembled(asked: Candidates) -> np.ndarray:
         query = asked.query
         return candidate_features(
-            query.member, query.catalogue, asked.rows, query.now_us, query.request.device
+            query.member,
+            query.catalogue,
+            asked.rows,
+            query.now_us,
+            query.request.device,
+            tower_scores(query, asked.rows),
         )
 
     def read(request: PageRequest) -> object:

@@ -10,10 +10,11 @@ from implicit.cpu.als import AlternatingLeastSquares
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from feature_repo.transforms.fold_in import fold_in, gram_matrix
 from tests.benchmarks.results import Measurement
 from tests.benchmarks.subject import Candidates, Subject
 from tests.benchmarks.timing import Effort, time_calls
-from training.als import AlsConfig, fold_in, gram_matrix, signed_confidences
+from training.als import AlsConfig, confidence_of, signed_confidences
 
 FOLD_IN: Final = "fold-in of one member"
 RECALCULATED: Final = "fold-in of one member, implicit's recalculate_user"
@@ -36,7 +37,7 @@ def measure_fold_in(subject: Subject, effort: Effort) -> Iterator[Measurement]:
     model.item_factors = factors
 
     def solve(viewing: tuple[NDArray[np.int64], NDArray[np.float32]]) -> NDArray[np.float32]:
-        return fold_in(*viewing, factors, gram, _CONFIG)
+        return fold_in(*viewing, factors, gram, confidence_of(_CONFIG))
 
     def recalculate(row: csr_matrix) -> NDArray[np.float32]:
         vector: NDArray[np.float32] = model.recalculate_user(0, row)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from feature_repo import schema as s
 from feature_repo.transforms.ranking import RANKING_FEATURES
 from serving.catalogue import Rows
-from tests.benchmarks.subject import Candidates, Subject
+from tests.benchmarks.subject import Candidates, Subject, tower_scores
 
 
 def naive_matrix(subject: Subject, asked: Candidates) -> NDArray[np.float32]:
@@ -18,7 +18,9 @@ def naive_matrix(subject: Subject, asked: Candidates) -> NDArray[np.float32]:
     query = asked.query
     title_ids = [query.catalogue.title_ids[row] for row in asked.rows.tolist()]
     context: dict[str, Any] = {s.REQUEST_TIMESTAMP: query.now_us, s.DEVICE_TYPE: query.request.device}
-    answer = subject.gateway.naive_ranking_rows(query.request.user_id, title_ids, context)
+    scores = tower_scores(query, asked.rows)
+    found = {s.TWO_TOWER_SCORE: [None] * len(title_ids) if scores is None else scores.tolist()}
+    answer = subject.gateway.naive_ranking_rows(query.request.user_id, title_ids, context, found)
     matrix: NDArray[np.float32] = answer.to_df()[list(RANKING_FEATURES)].to_numpy(np.float32)
     return matrix
 

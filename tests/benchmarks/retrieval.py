@@ -9,6 +9,7 @@ import numpy as np
 
 from serving.catalogue import Rows
 from serving.index import VectorIndex
+from serving.models import with_stand_ins
 from tests.benchmarks.results import Measurement
 from tests.benchmarks.subject import CANDIDATES, Candidates, Subject
 from tests.benchmarks.timing import Effort, time_calls
@@ -22,8 +23,9 @@ _RECALLED_MEMBERS: Final = 50
 
 def measure_retrieval(subject: Subject, effort: Effort) -> Iterator[Measurement]:
     """Measure the index in service, a graph over the same vectors, and an exact search by full sort."""
-    factors = subject.bundle.contents.title_factors
-    served = subject.state.models.index
+    models = subject.state.models
+    factors = with_stand_ins(models.title_factors, models.tower_vectors, models.content_to_als)
+    served = models.als_index
     graph = VectorIndex(factors, exact_up_to=0)
     interacted = factors.any(axis=1)
 

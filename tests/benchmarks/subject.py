@@ -134,12 +134,20 @@ def _sample(
     return sampled
 
 
+def tower_scores(query: Query, rows: Rows) -> np.ndarray | None:
+    """Return the two-tower scores of these titles, as a page passes them to the ranker."""
+    vector = query.member.tower_vector
+    return None if vector is None else query.models.tower_vectors[rows] @ vector
+
+
 def _candidates(query: Query) -> Candidates | None:
     """Return None for a member whom the feature store has no vector of."""
     member = query.member
     vector = member.embedding
     if vector is None:
         return None
-    rows, _ = query.models.index.search(vector, CANDIDATES, query.eligible)
-    matrix = candidate_features(member, query.catalogue, rows, query.now_us, query.request.device)
+    rows, _ = query.models.als_index.search(vector, CANDIDATES, query.eligible)
+    matrix = candidate_features(
+        member, query.catalogue, rows, query.now_us, query.request.device, tower_scores(query, rows)
+    )
     return Candidates(query, vector, rows, matrix)

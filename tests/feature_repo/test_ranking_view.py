@@ -60,11 +60,13 @@ def known_row() -> dict[str, Any]:
         s.TITLE_EMBEDDING: rng.normal(size=s.ALS_DIMENSIONS).astype(np.float32).tolist(),
         s.REQUEST_TIMESTAMP: float(NOW),
         s.DEVICE_TYPE: "tv",
+        s.TWO_TOWER_SCORE: 0.3,
     }
 
 
 def unknown_row(null: float | None) -> dict[str, Any]:
-    return dict.fromkeys(INPUTS, null) | {s.REQUEST_TIMESTAMP: float(NOW), s.DEVICE_TYPE: "mobile"}
+    request = {s.REQUEST_TIMESTAMP: float(NOW), s.DEVICE_TYPE: "mobile", s.TWO_TOWER_SCORE: null}
+    return dict.fromkeys(INPUTS, null) | request
 
 
 def expected(rows: list[dict[str, Any]]) -> NDArray[np.float32]:
@@ -73,6 +75,7 @@ def expected(rows: list[dict[str, Any]]) -> NDArray[np.float32]:
     context: Arrays = {
         s.REQUEST_TIMESTAMP: np.array([row[s.REQUEST_TIMESTAMP] for row in rows]),
         s.DEVICE_TYPE: np.array([row[s.DEVICE_TYPE] for row in rows]),
+        s.TWO_TOWER_SCORE: np.array([row[s.TWO_TOWER_SCORE] for row in rows], dtype=np.float32),
     }
     member = {name: encoded[name] for name in MEMBER_INPUTS}
     titles = {name: encoded[name] for name in TITLE_INPUTS}

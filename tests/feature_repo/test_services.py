@@ -12,7 +12,7 @@ from feature_repo import schema as s
 from feature_repo.settings import REPOSITORY_ROOT
 from feature_repo.transforms.ranking import CONTEXT_INPUTS, MEMBER_INPUTS, RANKING_FEATURES, TITLE_INPUTS
 
-MEMBER_TABLES = (s.USER_SNAPSHOT, s.USER_PROFILE, s.USER_HISTORY, s.USER_ALS_EMBEDDING)
+MEMBER_TABLES = (s.USER_SNAPSHOT, s.USER_PROFILE, s.USER_PICKS, s.USER_HISTORY, s.USER_ALS_EMBEDDING)
 TITLE_TABLES = (s.TITLE_METADATA, s.TITLE_STATISTICS, s.TITLE_ALS_EMBEDDING)
 
 
@@ -111,8 +111,15 @@ def test_als_trains_on_interactions_and_neighbours_come_from_content() -> None:
     assert set(features_of(services.title_similarity)) == {s.CAST_VECTOR, s.SYNOPSIS_EMBEDDING}
 
 
+def test_the_towers_read_the_history_of_a_member_and_the_content_of_a_title() -> None:
+    assert features_of(services.two_tower_members) == [s.RECENT_TITLE_IDS, s.RECENT_WATCH_FRACTIONS]
+    assert set(features_of(services.two_tower_titles)) == {
+        s.GENRE_VECTOR, s.ORIGINAL_LANGUAGE, s.RELEASE_YEAR, s.CAST_VECTOR, s.SYNOPSIS_EMBEDDING,
+    }  # fmt: skip
+
+
 def test_every_service_is_registered_under_a_name_of_its_own_and_described() -> None:
     declared = [service for service in vars(services).values() if isinstance(service, FeatureService)]
-    assert declared == definitions.SERVICES
+    assert {service.name for service in declared} == {service.name for service in definitions.SERVICES}
     assert len({service.name for service in declared}) == len(declared)
     assert all(service.description for service in declared)

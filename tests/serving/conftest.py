@@ -18,8 +18,11 @@ from flask.testing import FlaskClient
 from feature_repo import schema as s
 from feature_repo.store import TitleSnapshot
 from feature_repo.transforms.calendar import epoch_microseconds
+from feature_repo.transforms.candidate_mix import CANDIDATES
+from feature_repo.transforms.confidence import Confidence
 from feature_repo.transforms.encoding import Arrays, encode
 from feature_repo.transforms.ranking import RANKING_FEATURES
+from feature_repo.transforms.towers import TOWER_SHAPES
 from serving.app import create_app
 from serving.bundles import KeeperSettings
 from serving.service import HomepageService
@@ -28,7 +31,8 @@ from training.bundle import BundleAliases, BundleContents, write_bundle
 NOW = datetime(2026, 3, 1, 20, tzinfo=UTC)
 TITLES = 160
 USED_GENRES = ("Action", "Comedy", "Crime", "Drama", "Horror", "Romance", "Thriller", "Western")
-MEMBER_TABLES = (s.USER_SNAPSHOT, s.USER_PROFILE, s.USER_HISTORY, s.USER_ALS_EMBEDDING)
+MEMBER_TABLES = (s.USER_SNAPSHOT, s.USER_PROFILE, s.USER_PICKS, s.USER_HISTORY, s.USER_ALS_EMBEDDING)
+CONTENT_TABLES = (s.TITLE_METADATA, s.TITLE_CONTENT)
 TITLE_TABLES = (s.TITLE_METADATA, s.TITLE_STATISTICS, s.TITLE_ALS_EMBEDDING)
 
 
@@ -53,6 +57,10 @@ class InMemoryFeatures:
         columns = self._encoded(TITLE_TABLES, [self.titles.get(t, {}) for t in title_ids])
         rows = {t: row for row, t in enumerate(title_ids)}
         return TitleSnapshot(np.array(title_ids, dtype=np.str_), rows, columns, now)
+
+    def title_contents(self, title_ids: Sequence[str], now: datetime) -> Arrays:  # noqa: ARG002
+        self._fail()
+        return self._encoded(CONTENT_TABLES, [self.titles.get(t, {}) for t in title_ids])
 
     def healthy(self) -> bool:
         return self.error is None
@@ -120,21 +128,39 @@ def trained_ranker(seed: int) -> bytes:
     return bytes(xgboost.train(parameters, data, num_boost_round=5).save_raw("ubj"))
 
 
+def tower_weights(titles: int, generator: np.random.Generator) -> dict[str, np.ndarray]:
+    """Random towers."""
+    return {
+        name: generator.normal(size=[titles if n == "titles" else n for n in shape]).astype(np.float32)
+        for name, shape in TOWER_SHAPES.items()
+    }
+
+
 def bundle_contents(seed: int) -> BundleContents:
     """Title 159 has no interactions. Popularity falls with the row, except in KR, where it rises."""
     generator = np.random.default_rng(seed)
     factors = generator.normal(size=(TITLES, s.ALS_DIMENSIONS)).astype(np.float32)
     factors[TITLES - 1] = 0
+    towers = generator.normal(size=(TITLES, s.TWO_TOWER_DIMENSIONS)).astype(np.float32)
     falling = np.arange(TITLES, 0, -1, dtype=np.float32)
     return BundleContents(
         title_ids=np.array([title_id(row) for row in range(TITLES)]),
         title_factors=factors,
         user_ids=np.array(["ana", "kim"]),
         user_factors=np.stack([factors[3], factors[4]]),
+        confidence=Confidence(alpha=10.0, regularization=5.0, minimum_fraction=0.1),
+        tower_weights=tower_weights(TITLES, generator),
+        tower_title_vectors=towers / np.linalg.norm(towers, axis=1, keepdims=True),
+        content_to_als=generator.normal(size=(s.TWO_TOWER_DIMENSIONS + 1, s.ALS_DIMENSIONS)).astype(
+            np.float32
+        ),
         ranker=trained_ranker(seed),
-        countries=np.array(["", "KR"]),
+        segments=np.array(["", "KR"]),
         popularity=np.stack([falling, falling[::-1]]),
+        countries=np.array(["", "KR"]),
         trending=np.stack([falling[::-1], falling]),
+        hit_rate_sources=np.array(["als"]),
+        hit_rates=np.linspace(0.2, 0.01, CANDIDATES, dtype=np.float32)[None, :],
     )
 
 

@@ -180,8 +180,10 @@ def test_the_watch_outlives_any_error(small: Any, failing: str, monkeypatch: pyt
     def broken(*_: object) -> None:
         raise RuntimeError("broken on purpose")
 
-    target = "serving.bundles.BundleAliases" if failing == "aliases" else "serving.bundles.read_catalogue"
-    monkeypatch.setattr(target, broken)
+    if failing == "aliases":
+        monkeypatch.setattr("serving.bundles.BundleAliases", broken)
+    else:
+        monkeypatch.setattr(small.features, "title_snapshot", broken)
     small.time[0] += timedelta(hours=1)
     small.service.keeper.check()
     assert np.isfinite(small.service.state.catalogue.available_since).all()

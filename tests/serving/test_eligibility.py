@@ -42,20 +42,26 @@ def test_the_sure_titles_are_among_the_eligible_ones_but_for_those_watched(small
     for user_id in ("ana", "kim", "stranger"):
         visit = visit_of(small, user_id)
         unseen = replace(visit, member=replace(visit.member, watched=frozenset()))
-        assert surely_eligible_titles(visit).any()
-        assert not (surely_eligible_titles(visit) & ~eligible_titles(unseen)).any()
+        assert surely_eligible_titles(visit).new.any()
+        assert not (surely_eligible_titles(visit).new & ~eligible_titles(unseen).new).any()
 
 
 def test_a_member_whose_limit_is_unknown_surely_may_see_what_suits_the_youngest(small: Any) -> None:
-    rows = np.flatnonzero(surely_eligible_titles(visit_of(small, "ana")))
+    rows = np.flatnonzero(surely_eligible_titles(visit_of(small, "ana")).new)
     assert rows.tolist() == [row for row in range(2, 160) if row % 5 and row % 7]  # level 7, everywhere
+
+
+def test_what_was_watched_may_be_gone_on_with_but_is_nothing_new(small: Any) -> None:
+    allowed = eligible_titles(visit_of(small, "ana"))
+    assert np.flatnonzero(allowed.begun & ~allowed.new).tolist() == [10, 11, 20]
+    assert not (allowed.new & ~allowed.begun).any()
 
 
 def test_where_nothing_can_be_told_nothing_is_sure(small: Any) -> None:
     visit = visit_of(small, "ana")
     catalogue = replace(visit.state.catalogue, available_since=np.zeros(3))  # of another length
     broken = replace(visit, state=replace(visit.state, catalogue=catalogue))
-    assert not surely_eligible_titles(broken).any()
+    assert not surely_eligible_titles(broken).new.any()
 
 
 def test_a_failing_filter_is_named_and_shows_nothing_that_may_not_be_shown(
@@ -94,10 +100,7 @@ def test_a_catalogue_without_maturity_levels_knows_no_cautious_limit(small: Any)
     for title in small.features.titles.values():
         title[s.MATURITY_LEVEL] = None
     visit = visit_of(small, "stranger")
-    state = visit.state.with_catalogue(
-        type(visit.state.catalogue).prepare(
-            small.features.title_snapshot(visit.state.catalogue.title_ids, small.time[0])
-        )
-    )
+    snapshot = small.features.title_snapshot(visit.state.catalogue.title_ids, small.time[0])
+    state = replace(visit.state, catalogue=type(visit.state.catalogue).prepare(snapshot))
     assert np.isnan(state.catalogue.cautious_limit)
-    assert surely_eligible_titles(replace(visit, state=state, member=unknown_member("x"))).any()
+    assert surely_eligible_titles(replace(visit, state=state, member=unknown_member("x"))).new.any()

@@ -19,7 +19,10 @@ def test_a_candidate_has_the_features_of_its_row_alone_bit_for_bit(small: Any) -
     catalogue = small.service.state.catalogue
     rows = np.array([7, 159, 3])
     matrix = candidate_features(member, catalogue, rows, epoch_microseconds(now), "tv")
-    context = {s.REQUEST_TIMESTAMP: np.array([epoch_microseconds(now)]), s.DEVICE_TYPE: np.array(["tv"])}
+    context = {
+        s.REQUEST_TIMESTAMP: np.array([epoch_microseconds(now)]), s.DEVICE_TYPE: np.array(["tv"]),
+        s.TWO_TOWER_SCORE: np.array([np.nan], dtype=np.float32),
+    }  # fmt: skip
     assert matrix.shape == (3, len(RANKING_FEATURES))
     for place, row in enumerate(rows):
         titles = small.features.title_snapshot([f"t{row:03d}"], now).columns

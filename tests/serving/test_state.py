@@ -4,17 +4,21 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from serving.catalogue import Catalogue
+import numpy as np
+
+from feature_repo.transforms.towers import TITLE_INPUT_DIMENSIONS
 from serving.models import Models
 from serving.state import ServingState, StateHolder
 from training.bundle import BundleContents, load_bundle
+
+NO_ARRIVALS = np.empty((0, TITLE_INPUT_DIMENSIONS), dtype=np.float32)
 
 
 def state_of(small: Any, contents: BundleContents) -> ServingState:
     version = small.publish(contents, champion=False)
     bundle = load_bundle(small.bundles / version)
     snapshot = small.features.title_snapshot(contents.title_ids.tolist(), small.time[0])
-    return ServingState.of(Models.of(bundle), Catalogue.prepare(snapshot), lambda: small.time[0], version)
+    return ServingState.of(Models.of(bundle), snapshot, NO_ARRIVALS, lambda: small.time[0], version)
 
 
 def test_there_is_no_state_before_the_first() -> None:
@@ -54,7 +58,7 @@ def test_a_fresher_catalogue_changes_nothing_else(small: Any, contents: BundleCo
     before = state_of(small, contents)
     small.features.titles["t009"]["name"] = "Renamed"
     snapshot = small.features.title_snapshot(contents.title_ids.tolist(), small.time[0])
-    after = before.with_catalogue(Catalogue.prepare(snapshot))
+    after = ServingState.of(before.trained, snapshot, NO_ARRIVALS, before.clock, before.example_user_id)
     assert (before.catalogue.names[9], after.catalogue.names[9]) == ("Title 9", "Renamed")
     assert (after.models, after.clock) == (before.models, before.clock)
     assert after.vector_versions == before.vector_versions

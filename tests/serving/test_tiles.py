@@ -5,8 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serving.candidates.answer import Candidates
-from serving.candidates.merge import merge
+from feature_repo.transforms.candidate_mix import merge
 from serving.candidates.query import PageRequest, Query
 from serving.homepage import query_of
 from serving.members import unknown_member
@@ -21,11 +20,11 @@ def query(small: Any) -> Query:
     return query_of(small.service.state, request, unknown_member("stranger"))
 
 
-def answer(*rows: int) -> Candidates:
-    return Candidates(np.array(rows, dtype=np.intp), np.arange(len(rows), 0, -1, dtype=np.float32))
+def answer(*rows: int) -> np.ndarray:
+    return np.array(rows, dtype=np.intp)
 
 
-MERGED = merge([("als", answer(9, 3)), ("trending", answer(4, 3)), ("new_titles", answer(5))], titles=160)
+MERGED = merge([("als", answer(9, 3)), ("trending", answer(4, 3)), ("new_titles", answer(5))], 160, {})
 UNRANKED = Ranked(MERGED.rows, None)
 
 

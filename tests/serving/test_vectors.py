@@ -63,7 +63,7 @@ def test_the_index_is_not_searched_with_a_foreign_vector_of_somebody_the_bundle_
     named: Any, page_of: PageOf, member_of: Callable[..., dict[str, Any]]
 ) -> None:
     vector = np.ones(s.ALS_DIMENSIONS, np.float32)
-    named.features.members["new"] = member_of({3: 1.0}, vector) | {s.MODEL_VERSION: "als-2"}
+    named.features.members["new"] = member_of({}, vector) | {s.MODEL_VERSION: "als-2"}
     tiles = [tile for row in page_of("new")["rows"] for tile in row["tiles"]]
     assert tiles
     assert not any("als" in tile["sources"] for tile in tiles)

@@ -7,15 +7,9 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from training.als import (
-    AlsConfig,
-    AlsFactors,
-    fit_als,
-    fold_in,
-    gram_matrix,
-    signed_confidences,
-    with_regularization,
-)
+from feature_repo.transforms.fold_in import fold_in, gram_matrix
+from training.als import AlsConfig, confidence_of, fit_als, signed_confidences, with_regularization
+from training.factors import Factors
 from training.interactions import InteractionMatrix
 
 SMALL = AlsConfig(dimensions=4, alpha=8.0, regularization=0.5, iterations=10, seed=3, threads=1)
@@ -85,7 +79,7 @@ def test_fold_in_gives_the_vector_that_fitting_gave() -> None:
     gram = gram_matrix(factors.title_factors)
     for row in range(20):
         watched = matrix.fractions[row]
-        vector = fold_in(watched.indices, watched.data, factors.title_factors, gram, SMALL)
+        vector = fold_in(watched.indices, watched.data, factors.title_factors, gram, confidence_of(SMALL))
         assert vector.dtype == np.float32
         np.testing.assert_allclose(vector, factors.user_factors[row], rtol=2e-4, atol=1e-6)
 
@@ -93,15 +87,17 @@ def test_fold_in_gives_the_vector_that_fitting_gave() -> None:
 def test_fold_in_of_nothing_is_the_zero_vector() -> None:
     titles = np.random.default_rng(0).random((5, 4), dtype=np.float32)
     nothing = np.empty(0, dtype=np.int64)
-    vector = fold_in(nothing, np.empty(0, dtype=np.float32), titles, gram_matrix(titles), SMALL)
+    vector = fold_in(
+        nothing, np.empty(0, dtype=np.float32), titles, gram_matrix(titles), confidence_of(SMALL)
+    )
     assert vector.tolist() == [0, 0, 0, 0]
 
 
 def test_a_title_left_early_is_scored_below_one_never_started() -> None:
     titles = np.array([[1.0, 0.2, 0, 0], [0.9, 0.3, 0, 0], [0.8, 0.1, 0.5, 0]], dtype=np.float32)
     gram = gram_matrix(titles)
-    liked = fold_in(np.array([0]), np.array([1.0], np.float32), titles, gram, SMALL)
-    left = fold_in(np.array([0, 1]), np.array([1.0, 0.05], np.float32), titles, gram, SMALL)
+    liked = fold_in(np.array([0]), np.array([1.0], np.float32), titles, gram, confidence_of(SMALL))
+    left = fold_in(np.array([0, 1]), np.array([1.0, 0.05], np.float32), titles, gram, confidence_of(SMALL))
     assert titles[1] @ left < titles[1] @ liked
 
 
@@ -125,14 +121,15 @@ def test_same_seed_same_factors_whatever_the_number_of_threads() -> None:
     assert not np.array_equal(first.title_factors, other.title_factors)
 
 
-def loss(matrix: InteractionMatrix, factors: AlsFactors) -> float:
-    config = factors.config
+def loss(matrix: InteractionMatrix, factors: Factors) -> float:
+    config = factors.confidence
+    assert config is not None
     fractions = matrix.fractions.toarray()
     confidence = 1 + config.alpha * fractions
     preference = (fractions >= config.minimum_fraction).astype(float)
     error = preference - factors.user_factors @ factors.title_factors.T
     penalty = np.square(factors.user_factors).sum() + np.square(factors.title_factors).sum()
-    return float((confidence * np.square(error)).sum() + (config.regularization or 0) * penalty)
+    return float((confidence * np.square(error)).sum() + config.regularization * penalty)
 
 
 def test_a_warm_start_continues_where_the_last_fit_ended() -> None:
@@ -147,12 +144,12 @@ def test_a_warm_start_continues_where_the_last_fit_ended() -> None:
 def test_a_warm_start_is_mapped_by_id() -> None:
     matrix = random_matrix(users=40, titles=30, observations=300, seed=5)
     trained = fit_als(matrix, SMALL)
-    backwards = AlsFactors(
+    backwards = Factors(
         np.concatenate([trained.user_ids[::-1], ["gone"]]),
         np.concatenate([trained.title_ids[::-1], ["gone"]]),
         np.vstack([trained.user_factors[::-1], np.ones((1, 4), np.float32)]),
         np.vstack([trained.title_factors[::-1], np.ones((1, 4), np.float32)]),
-        trained.config,
+        trained.confidence,
     )
     one = SMALL.model_copy(update={"iterations": 1})
     straight = fit_als(matrix, one, warm_start=trained)
@@ -193,13 +190,12 @@ def test_at_the_spectral_norm_all_factors_vanish(share: float, vanishes: bool) -
 
 def test_a_given_regularization_stays() -> None:
     matrix = matrix_of({(0, 0): 1.0}, users=1, titles=1)
-    assert fit_als(matrix, SMALL).config == SMALL
+    assert fit_als(matrix, SMALL).confidence == confidence_of(SMALL)
 
 
-def test_fold_in_needs_the_fitted_configuration() -> None:
-    titles = np.ones((1, 4), dtype=np.float32)
+def test_without_a_settled_regularization_nothing_can_be_folded_in() -> None:
     with pytest.raises(ValueError, match="regularization is None"):
-        fold_in(np.array([0]), np.ones(1, np.float32), titles, gram_matrix(titles), AlsConfig(dimensions=4))
+        confidence_of(AlsConfig(dimensions=4))
 
 
 def test_progress_is_told_after_each_iteration() -> None:

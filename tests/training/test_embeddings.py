@@ -8,8 +8,8 @@ import pytest
 from feature_repo import schema as s
 from feature_repo.ingest.lake import Lake
 from feature_repo.transforms.calendar import epoch_microseconds
-from training.als import AlsConfig, AlsFactors
 from training.embeddings import store_embeddings
+from training.factors import Factors
 from training.interactions import InteractionMatrix
 
 TRAINED = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -25,17 +25,17 @@ def matrix() -> InteractionMatrix:
 
 
 @pytest.fixture
-def factors() -> AlsFactors:
+def factors() -> Factors:
     """Ann's vector is (3, 4, 0, 0 ...), of length 5."""
     users = np.zeros((3, s.ALS_DIMENSIONS), dtype=np.float32)
     users[0, :2] = 3, 4
     titles = np.arange(2 * s.ALS_DIMENSIONS, dtype=np.float32).reshape(2, -1)
-    return AlsFactors(USERS, TITLES, users, titles, AlsConfig())
+    return Factors(USERS, TITLES, users, titles, None)
 
 
 def store(
     lake: Lake,
-    factors: AlsFactors,
+    factors: Factors,
     matrix: InteractionMatrix,
     *,
     at: datetime = TRAINED,
@@ -47,7 +47,7 @@ def store(
 
 
 def test_a_trained_member_is_read_back_as_of_the_end_of_the_training_data(
-    lake: Lake, factors: AlsFactors, matrix: InteractionMatrix
+    lake: Lake, factors: Factors, matrix: InteractionMatrix
 ) -> None:
     store(lake, factors, matrix)
     ann = next(r for r in lake.read(s.USER_ALS_EMBEDDING).to_pylist() if r[s.USER_ID] == "ann")
@@ -65,7 +65,7 @@ def test_a_trained_member_is_read_back_as_of_the_end_of_the_training_data(
 
 
 def test_who_has_no_interactions_gets_no_vector(
-    lake: Lake, factors: AlsFactors, matrix: InteractionMatrix
+    lake: Lake, factors: Factors, matrix: InteractionMatrix
 ) -> None:
     assert store(lake, factors, matrix) == 4
     assert sorted(lake.read(s.USER_ALS_EMBEDDING)[s.USER_ID].to_pylist()) == ["ann", "cyd"]
@@ -75,7 +75,7 @@ def test_who_has_no_interactions_gets_no_vector(
 
 
 def test_appending_keeps_earlier_trainings_and_replacing_drops_them(
-    lake: Lake, factors: AlsFactors, matrix: InteractionMatrix
+    lake: Lake, factors: Factors, matrix: InteractionMatrix
 ) -> None:
     later, last = TRAINED + timedelta(days=1), TRAINED + timedelta(days=40)
     store(lake, factors, matrix)

@@ -15,15 +15,18 @@ from feature_repo.transforms.ranking import RANKING_FEATURES
 from training.bundle import Bundle, BundleAliases, load_bundle
 from training.catalogue import Catalogue, Members
 from training.config import TrainingConfig
-from training.judging import ALS, ALS_AND_RANKER, BASELINES, ORACLE, Judgement
-from training.learning import TrainingData, fit_als_as_of, fit_ranker_on_window, interactions_as_of
-from training.pipeline import materialize_all, read_training_data
+from training.judging import BASELINES, MIX, MIX_AND_RANKER, ORACLE, RANDOM, TWO_TOWER, Judgement
+from training.learning import fit_ranker_on_window
+from training.pipeline import materialize_all
 from training.publishing import CHAMPION, headline_metrics
+from training.retrieval import fit_retrieval
+from training.training_data import TrainingData, interactions_as_of, read_training_data
 
 if TYPE_CHECKING:
     from tests.conftest import TrainedService
 
-MODELS = {*BASELINES, ALS, ALS_AND_RANKER}
+MODELS = {*BASELINES, "als", "bpr", TWO_TOWER, MIX, MIX_AND_RANKER}
+GENERATORS = {"als", "two_tower", "similar", "trending", "trending_in_country", "popularity", "new_titles"}
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +59,10 @@ def test_the_bundle_loads_and_holds_the_catalogue_and_every_member(
     assert bundle.contents.title_factors.shape == (500, s.ALS_DIMENSIONS)
     countries = set(trained_service.simulated.members[s.COUNTRY].to_pylist()) - {None}
     assert bundle.contents.countries.tolist() == ["", *sorted(countries)]
+    assert set(bundle.contents.countries.tolist()) < set(bundle.contents.segments.tolist())
+    assert set(bundle.contents.hit_rate_sources.tolist()) <= GENERATORS
+    assert np.linalg.norm(bundle.contents.tower_title_vectors, axis=1) == pytest.approx(1, abs=1e-4)
+    assert bundle.contents.confidence is not None
     assert bundle.manifest.data_window.end == trained_service.end
     assert bundle.manifest.parent is None
 
@@ -80,11 +87,13 @@ def test_training_again_gives_the_same_content_and_the_same_metrics(
 
 def test_the_manifest_and_the_report_judge_every_model(bundle: Bundle, report: dict[str, Any]) -> None:
     metrics = bundle.manifest.metrics["test"]
-    assert set(metrics) == MODELS
+    assert set(metrics) == MODELS | GENERATORS | {RANDOM}
     for model in MODELS:
         assert 0 <= metrics[model]["recall@10"] <= metrics[model]["recall@20"] <= 1
         assert 0 < metrics[model]["coverage@20"] <= 1
-    assert {row["model"] for row in report["evaluation"]} == MODELS
+    assert {row["model"] for row in report["evaluation"]} == MODELS | GENERATORS | {RANDOM}
+    for name in (*GENERATORS, MIX, RANDOM):
+        assert 0 <= metrics[name]["candidate_recall@100"] <= metrics[name]["candidate_recall@500"] <= 1
     assert [step["name"] for step in report["steps"]][-1] == "bundle"
 
 
@@ -167,13 +176,16 @@ def without_impressions(data: TrainingData, tmp_path: Path) -> TrainingData:
     return replace(data, lake=lake)
 
 
-SMALL = {"als": {"iterations": 2, "threads": 1}, "ranker": {"trees": 5, "threads": 1}, "ranker_rows": 3000}
+SMALL = {
+    "als": {"iterations": 2, "threads": 1}, "ranker": {"trees": 5, "threads": 1}, "ranker_rows": 3000,
+    "two_tower": {"epochs": 1, "batch": 128, "uniform_negatives": 64},
+}  # fmt: skip
 
 
 def test_without_impressions_the_ranker_learns_from_candidates(without_impressions: TrainingData) -> None:
     data, config = without_impressions, TrainingConfig.model_validate(SMALL)
-    als = fit_als_as_of(data, data.windows.ranker_start, config, data.windows.end)
-    ranker, validation = fit_ranker_on_window(data, als, config)
+    retrieval = fit_retrieval(data, data.windows.ranker_start, config, data.windows.end)
+    ranker, validation = fit_ranker_on_window(data, retrieval, config)
     assert validation.matrix.shape[1] == len(RANKING_FEATURES)
     assert 0 < validation.labels.mean() < 0.5
     assert np.isfinite(ranker.score(validation.matrix)).all()
@@ -183,12 +195,12 @@ def test_a_window_with_nothing_to_learn_from_is_refused_with_a_remedy(
     without_impressions: TrainingData,
 ) -> None:
     data, config = without_impressions, TrainingConfig.model_validate(SMALL)
-    als = fit_als_as_of(data, data.windows.ranker_start, config, data.windows.end)
+    retrieval = fit_retrieval(data, data.windows.ranker_start, config, data.windows.end)
     unwatched = np.zeros_like(data.events.watch_fractions)
     nothing_liked = replace(data.events, watch_fractions=unwatched)
     bored = replace(data, events=nothing_liked)
     with pytest.raises(ValueError, match="lower ranker_share"):
-        fit_ranker_on_window(bored, als, config)
+        fit_ranker_on_window(bored, retrieval, config)
 
 
 def test_headline_metrics_are_those_over_all_members() -> None:

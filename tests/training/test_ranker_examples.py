@@ -13,8 +13,8 @@ from feature_repo.ingest.lake import Lake
 from feature_repo.store import FeatureGateway
 from feature_repo.transforms.calendar import epoch_microseconds
 from feature_repo.transforms.ranking import RANKING_FEATURES
-from training.als import AlsConfig, AlsFactors
 from training.datasets import WatchEvents
+from training.factors import Factors
 from training.interactions import InteractionMatrix
 from training.ranker_examples import (
     CandidatePlan,
@@ -23,6 +23,8 @@ from training.ranker_examples import (
     tiles_from_candidates,
     tiles_from_impressions,
 )
+from training.retrieval import Retrieval
+from training.two_tower import TwoTower, TwoTowerConfig
 
 MakeRows = Callable[..., pa.Table]
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -114,20 +116,29 @@ def seen() -> InteractionMatrix:
 
 
 @pytest.fixture
-def factors() -> AlsFactors:
-    """Ann's taste is the first axis: t2 scores 3, t1 scores 2, t0 scores 1. Bob has no vector."""
+def retrieval(seen: InteractionMatrix) -> Retrieval:
+    """Ann's taste is the first axis: t2 scores 3, t1 scores 2, t0 scores 1. Bob has no vector.
+
+    By the towers every member is nearest to t5, then t4, and so on down.
+    """
     users, titles = np.zeros((2, 2), dtype=np.float32), np.zeros((6, 2), dtype=np.float32)
     users[0, 0] = 1.0
     titles[:3, 0] = 1, 2, 3
     titles[3:, 0] = 99  # never trained: whatever stands here must not count
-    return AlsFactors(USERS, TITLES, users, titles, AlsConfig(dimensions=2))
+    vectors = np.linspace(0, 1, 6, dtype=np.float32)[:, None]
+    factors = Factors(USERS, TITLES, users, titles, None)
+    tower = TwoTower(TITLES, {}, TwoTowerConfig(), {})
+    return Retrieval(NOON, seen, factors, tower, vectors, np.zeros((2, 2), dtype=np.float32))
 
 
-def candidates(
-    events: WatchEvents, factors: AlsFactors, seen: InteractionMatrix, most_rows: int = 100, **plan: int
-) -> ShownTiles:
-    whole = CandidatePlan(**({"als": 1, "popular": 2, "negatives": 10} | plan))
-    return tiles_from_candidates(events, WINDOW, factors, seen, plan=whole, most_rows=most_rows)
+def toward_the_last(user_ids: np.ndarray, _instants: np.ndarray, _devices: np.ndarray) -> np.ndarray:
+    """A user tower in one dimension."""
+    return np.ones((len(user_ids), 1), dtype=np.float32)
+
+
+def candidates(events: WatchEvents, retrieval: Retrieval, most_rows: int = 100, **plan: int) -> ShownTiles:
+    whole = CandidatePlan(**({"core": 1, "two_tower": 0, "popular": 2, "negatives": 10} | plan))
+    return tiles_from_candidates(events, WINDOW, retrieval, toward_the_last, plan=whole, most_rows=most_rows)
 
 
 def of_page(tiles: ShownTiles, page: int = 0) -> dict[str, float]:
@@ -135,11 +146,9 @@ def of_page(tiles: ShownTiles, page: int = 0) -> dict[str, float]:
     return dict(zip(tiles.title_ids[rows].tolist(), tiles.labels[rows].tolist(), strict=True))
 
 
-def test_a_page_holds_what_als_and_popularity_propose_with_hits_first(
-    factors: AlsFactors, seen: InteractionMatrix
-) -> None:
+def test_a_page_holds_what_als_and_popularity_propose_with_hits_first(retrieval: Retrieval) -> None:
     # Ann has seen t0. Popularity's next two are t1 and t2 (one viewer each), ALS proposes t2.
-    tiles = candidates(log((NOON + HOUR, "ann", "t2", 0.7)), factors, seen)
+    tiles = candidates(log((NOON + HOUR, "ann", "t2", 0.7)), retrieval)
     assert of_page(tiles) == {"t2": 1.0, "t1": 0.0}
     assert tiles.labels.tolist() == [1.0, 0.0]
     assert tiles.instants.tolist() == [epoch_microseconds(NOON + HOUR)] * 2
@@ -147,28 +156,31 @@ def test_a_page_holds_what_als_and_popularity_propose_with_hits_first(
     assert tiles.device_types.tolist() == ["tablet"] * 2
 
 
-def test_als_proposes_only_titles_it_was_trained_on(factors: AlsFactors, seen: InteractionMatrix) -> None:
-    tiles = candidates(log((NOON, "ann", "t2", 1.0)), factors, seen, als=5, popular=0)
+def test_als_proposes_only_titles_it_was_trained_on(retrieval: Retrieval) -> None:
+    tiles = candidates(log((NOON, "ann", "t2", 1.0)), retrieval, core=5, popular=0)
     assert set(tiles.title_ids.tolist()) == {"t1", "t2"}
+
+
+def test_the_towers_propose_titles_that_nobody_has_watched(retrieval: Retrieval) -> None:
+    tiles = candidates(log((NOON, "ann", "t5", 1.0)), retrieval, core=0, popular=0, two_tower=2)
+    assert of_page(tiles) == {"t5": 1.0, "t4": 0.0}
 
 
 @pytest.mark.parametrize(("fraction", "pages"), [(0.5, 1), (0.49, 0), (np.nan, 0)])
 def test_pages_without_a_title_watched_far_enough_are_left_out(
-    factors: AlsFactors, seen: InteractionMatrix, fraction: float, pages: int
+    retrieval: Retrieval, fraction: float, pages: int
 ) -> None:
-    tiles = candidates(log((NOON, "ann", "t2", fraction)), factors, seen)
+    tiles = candidates(log((NOON, "ann", "t2", fraction)), retrieval)
     assert len(np.unique(tiles.pages)) == pages
 
 
-def test_one_page_a_day_at_the_first_watch_and_what_was_watched_before_is_gone(
-    factors: AlsFactors, seen: InteractionMatrix
-) -> None:
+def test_one_page_a_day_at_the_first_watch_and_what_was_watched_before_is_gone(retrieval: Retrieval) -> None:
     days = log(
         (NOON, "ann", "t5", 1.0),  # the day's first watch: no candidate, but it fixes the instant
         (NOON + 2 * HOUR, "ann", "t2", 1.0),
         (NOON + DAY, "ann", "t1", 0.6),
     )
-    tiles = candidates(days, factors, seen, popular=3)
+    tiles = candidates(days, retrieval, popular=3)
     assert set(np.unique(tiles.instants).tolist()) == {
         epoch_microseconds(NOON),
         epoch_microseconds(NOON + DAY),
@@ -178,28 +190,22 @@ def test_one_page_a_day_at_the_first_watch_and_what_was_watched_before_is_gone(
     assert of_page(tiles, 1) == {"t1": 1.0, "t3": 0.0, "t4": 0.0}
 
 
-def test_what_was_watched_years_ago_is_not_proposed_again(
-    factors: AlsFactors, seen: InteractionMatrix
-) -> None:
+def test_what_was_watched_years_ago_is_not_proposed_again(retrieval: Retrieval) -> None:
     years = log((NOON - 900 * DAY, "ann", "t1", 1.0), (NOON, "ann", "t2", 1.0))
-    assert of_page(candidates(years, factors, seen)) == {"t2": 1.0, "t3": 0.0}
+    assert of_page(candidates(years, retrieval)) == {"t2": 1.0, "t3": 0.0}
 
 
-def test_other_members_histories_and_later_watches_do_not_count(
-    factors: AlsFactors, seen: InteractionMatrix
-) -> None:
-    alone = candidates(log((NOON, "ann", "t2", 1.0)), factors, seen)
+def test_other_members_histories_and_later_watches_do_not_count(retrieval: Retrieval) -> None:
+    alone = candidates(log((NOON, "ann", "t2", 1.0)), retrieval)
     crowded = candidates(
         log((NOON - DAY, "bob", "t3", 1.0), (NOON, "ann", "t2", 1.0), (NOON + DAY, "ann", "t1", 0.1)),
-        factors, seen,
+        retrieval,
     )  # fmt: skip
     assert of_page(crowded) == of_page(alone)
 
 
-def test_a_member_without_a_vector_is_shown_what_is_popular(
-    factors: AlsFactors, seen: InteractionMatrix
-) -> None:
-    tiles = candidates(log((NOON, "bob", "t4", 1.0)), factors, seen, popular=2)
+def test_a_member_without_a_vector_is_shown_what_is_popular(retrieval: Retrieval) -> None:
+    tiles = candidates(log((NOON, "bob", "t4", 1.0)), retrieval, popular=2)
     assert of_page(tiles) == {"t4": 1.0, "t3": 0.0}
 
 
@@ -208,22 +214,20 @@ def test_a_member_without_a_vector_is_shown_what_is_popular(
     [(NOON - timedelta(microseconds=1), 0), (NOON, 1), (WINDOW[1] - HOUR, 1), (WINDOW[1], 0)],
     ids=["before", "at the start", "near the end", "at the end"],
 )
-def test_only_days_in_the_window_make_pages(
-    factors: AlsFactors, seen: InteractionMatrix, at: datetime, pages: int
-) -> None:
-    assert len(np.unique(candidates(log((at, "ann", "t2", 1.0)), factors, seen).pages)) == pages
+def test_only_days_in_the_window_make_pages(retrieval: Retrieval, at: datetime, pages: int) -> None:
+    assert len(np.unique(candidates(log((at, "ann", "t2", 1.0)), retrieval).pages)) == pages
 
 
-def test_unknown_members_and_titles_make_no_pages(factors: AlsFactors, seen: InteractionMatrix) -> None:
+def test_unknown_members_and_titles_make_no_pages(retrieval: Retrieval) -> None:
     strange = log((NOON, "zoe", "t2", 1.0), (NOON, "ann", "unknown", 1.0))
-    assert len(candidates(strange, factors, seen).labels) == 0
+    assert len(candidates(strange, retrieval).labels) == 0
 
 
-def test_negatives_are_drawn_by_the_seed(factors: AlsFactors, seen: InteractionMatrix) -> None:
+def test_negatives_are_drawn_by_the_seed(retrieval: Retrieval) -> None:
     events = log((NOON, "ann", "t2", 1.0))
 
     def negatives(seed: int) -> tuple[str, ...]:
-        tiles = candidates(events, factors, seen, popular=6, negatives=2, seed=seed)
+        tiles = candidates(events, retrieval, popular=6, negatives=2, seed=seed)
         assert tiles.labels.tolist() == [1.0, 0.0, 0.0]
         return tuple(tiles.title_ids[1:].tolist())
 
@@ -235,7 +239,7 @@ def test_negatives_are_drawn_by_the_seed(factors: AlsFactors, seen: InteractionM
 
 
 def test_each_row_has_the_features_of_its_own_instant(
-    gateway: FeatureGateway, lake: Lake, make_rows: MakeRows
+    gateway: FeatureGateway, lake: Lake, make_rows: MakeRows, retrieval: Retrieval
 ) -> None:
     for table in s.FEATURE_TABLES:
         lake.replace(table, table.arrow_schema.empty_table())
@@ -248,7 +252,7 @@ def test_each_row_has_the_features_of_its_own_instant(
         np.array([epoch_microseconds(NOON + DAY), epoch_microseconds(NOON + HOUR)]),
         np.array(["tv", ""]), np.array([0, 1]), np.array([1, 0], dtype=np.float32),
     )  # fmt: skip
-    examples = ranking_examples(gateway, tiles)
+    examples = ranking_examples(gateway, tiles, retrieval, toward_the_last)
     assert examples.matrix.shape == (2, len(RANKING_FEATURES))
 
     def column(name: str) -> list[float]:
@@ -256,6 +260,7 @@ def test_each_row_has_the_features_of_its_own_instant(
 
     assert column("log_view_count") == [np.float32(np.log(2)), 0.0]
     assert column("request_hour") == [12.0, 13.0]
+    assert column("two_tower_cosine") == [np.float32(0.2)] * 2
     np.testing.assert_array_equal(column("device_code"), [0.0, np.nan])
     assert examples.labels.tolist() == [1.0, 0.0]
     assert examples.groups is not None

@@ -29,13 +29,14 @@ FULL = replace(
     steps=[StepTiming("backfill", 35.42, 1822.0), StepTiming("als", 22.08)],
     evaluation=[
         MetricRow("popularity", "all", "recall", 20, 0.0527, users=3812),
-        MetricRow("als_ranker", "all", "recall", 20, 0.1789, users=3812, low=0.17, high=0.19),
-        MetricRow("als_ranker", "new_members", "recall", 20, 0.0876, users=412),
+        MetricRow("mix_ranker", "all", "recall", 20, 0.1789, users=3812, low=0.17, high=0.19),
+        MetricRow("mix_ranker", "new_members", "recall", 20, 0.0876, users=412),
+        MetricRow("two_tower", "all", "candidate_recall", 500, 0.5114, users=3812),
     ],
     baselines=["popularity"],
     importance={"als_score": 0.625, "play_rate": 0.375},
     calibration=CalibrationCurve((0.1, 0.6), (0.2, 0.5), (4, 4)),
-    truth={"popularity": 0.05, "als_ranker": 0.15, "oracle": 0.2},
+    truth={"popularity": 0.05, "mix_ranker": 0.15, "oracle": 0.2},
     training_curves={"logloss, validation": [0.7, 0.6]},
 )
 
@@ -65,8 +66,8 @@ def page() -> _Page:
     "shown",
     [
         VERSION, "Simulated service", "1,012,331", "2025-12-05 00:00 UTC", "2026-01-02 03:04 UTC",
-        "ALS + ranker", "0.1789", "0.0527", "0.0876", "3,812 members", "412 members", "als_score", "62.5%",
-        "Backfill", "35.4", "1,822", "22.1", "57.5", "0.1500", "75%", "baseline",
+        "Mix + ranker", "0.1789", "0.0527", "0.0876", "0.5114", "3,812 members", "412 members", "als_score",
+        "62.5%", "Backfill", "35.4", "1,822", "22.1", "57.5", "0.1500", "75%", "baseline",
         "Expected calibration error 0.1000", "What this does not say", "offline metrics on logged data",
     ],
 )  # fmt: skip
@@ -82,12 +83,12 @@ def test_the_table_of_models_comes_before_every_plot(page: _Page) -> None:
 def test_the_best_value_is_marked_and_its_interval_told(page: _Page) -> None:
     best = [attributes for tag, attributes in page.tags if attributes.get("class") == "best"]
     assert best[0]["title"] == "95 % interval: 0.1700 to 0.1900"
-    assert len(best) == 2  # one in each segment
+    assert len(best) == 3  # one in each table
 
 
 def test_every_plot_is_on_the_page(page: _Page) -> None:
-    # metrics, segments, truth, importance, calibration, training, steps
-    assert sum(tag == "svg" for tag, _ in page.tags) == 7
+    # metrics, segments, candidates, truth, importance, calibration, training, steps
+    assert sum(tag == "svg" for tag, _ in page.tags) == 8
 
 
 def test_the_page_needs_no_other_file(page: _Page) -> None:
@@ -136,7 +137,7 @@ def test_the_json_holds_the_same_numbers(tmp_path: Path) -> None:
     assert read["version"] == VERSION
     assert read["data_window"] == {"start": "2025-12-05T00:00:00+00:00", "end": "2026-01-02T00:00:00+00:00"}
     assert read["evaluation"][1]["value"] == 0.1789
-    assert read["evaluation"][1]["model"] == "als_ranker"
+    assert read["evaluation"][1]["model"] == "mix_ranker"
     assert read["steps"][0] == {"name": "backfill", "seconds": 35.42, "peak_mib": 1822.0}
     assert read["truth"]["oracle"] == 0.2
     assert read["calibration"]["rows"] == [4, 4]

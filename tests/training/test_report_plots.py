@@ -16,9 +16,16 @@ ROWS = [
     for model, value in (("popularity", 0.1 * share), ("als", 0.3 * share))
     for k in (10, 20)
 ]
+CANDIDATES = [
+    MetricRow(generator, segment, "candidate_recall", k, k / 1000, users=3)
+    for segment in ("all", "new_titles")
+    for generator in ("random", "als", "two_tower", "similar", "trending", "popularity", "mix")
+    for k in (100, 500)
+]
 DRAWINGS = {
     "metrics": lambda: plots.metric_bars(ROWS, ["popularity"]),
     "segments": lambda: plots.segment_bars(ROWS, ["popularity"]),
+    "candidates": lambda: plots.candidate_curves(CANDIDATES),
     "truth": lambda: plots.truth_bars({"als": 0.1, "oracle": 0.2}, []),
     "importance": lambda: plots.importance_bars({"als_score": 0.75, "play_rate": 0.25}),
     "steps": lambda: plots.step_bars({"backfill": 3.0, "als": 21.5}),
@@ -68,6 +75,16 @@ def test_segments_stand_beside_each_other() -> None:
 
 def test_one_segment_needs_no_comparison() -> None:
     assert plots.segment_bars([row for row in ROWS if row.segment == "all"], []) == ""
+
+
+def test_what_generators_find_is_a_curve_per_generator_and_a_panel_per_segment() -> None:
+    texts = _texts(DRAWINGS["candidates"]())
+    assert {"All members", "New titles", "candidates", "Candidate mix", "Two-tower", "Random"} <= texts
+    assert plots.candidate_curves(ROWS) == ""
+
+
+def test_candidate_recall_is_no_bar_among_the_metrics_of_models() -> None:
+    assert plots.metric_bars([*ROWS, *CANDIDATES], ["popularity"]) == DRAWINGS["metrics"]()
 
 
 def test_without_a_row_for_all_members_there_is_no_metric_plot() -> None:

@@ -3,7 +3,14 @@ from __future__ import annotations
 import pytest
 
 from training.evaluation.results import MetricRow
-from training.report_tables import metric_columns, metric_name, model_table, truth_table, words
+from training.report_tables import (
+    candidate_table,
+    metric_columns,
+    metric_name,
+    model_table,
+    truth_table,
+    words,
+)
 
 
 def _row(model: str, metric: str, k: int | None, value: float, segment: str = "all") -> MetricRow:
@@ -34,6 +41,22 @@ def test_accuracy_stands_at_every_cutoff_and_the_rest_at_the_largest() -> None:
     rows = [_row("als", metric, k, 0.5) for metric in ("coverage", "ndcg", "recall") for k in (20, 10)]
     columns = model_table([*rows, _row("als", "mrr", None, 0.5)], [])[0].columns
     assert columns == ("Recall@10", "Recall@20", "NDCG@10", "NDCG@20", "MRR", "Coverage@20")
+
+
+def test_what_generators_find_is_a_table_of_its_own_at_every_cutoff() -> None:
+    rows = [
+        *ROWS,
+        *(
+            _row("mix", "candidate_recall", k, k / 1000, segment)
+            for segment in ("new", "all")
+            for k in (500, 100)
+        ),
+    ]
+    tables = candidate_table(rows)
+    assert [table.segment for table in tables] == ["all", "new"]
+    assert tables[0].columns == ("Recall@100", "Recall@500")
+    assert [row.model for row in tables[0].rows] == ["mix"]
+    assert model_table(rows, []) == model_table(ROWS, [])
 
 
 def test_the_best_of_each_column_is_marked() -> None:
@@ -94,7 +117,7 @@ def test_unknown_metrics_follow_the_known_ones() -> None:
     ("name", "shown"),
     [
         ("item_knn", "Item-kNN"),
-        ("als_ranker", "ALS + ranker"),
+        ("mix_ranker", "Mix + ranker"),
         ("new_members", "New members"),
         ("ALS v2", "ALS v2"),
     ],

@@ -1,31 +1,31 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from feature_repo import schema as s
+from feature_repo.transforms.candidate_mix import LIMITS
 from feature_repo.transforms.encoding import Arrays
 from feature_repo.transforms.ranking import RANKING_FEATURES, ranking_features
+from training.candidates import Generators, MemberSide
 from training.evaluation.cases import EvaluationSet
+from training.factors import Factors
 from training.interactions import InteractionMatrix
+from training.popularity import SegmentScores
 from training.ranker import Ranker, RankerConfig, fit_ranker
+from training.retrieval import Retrieval
 from training.two_stage import TwoStageScorer, first_contexts
+from training.two_tower import TwoTower, TwoTowerConfig
 
 USERS = np.array(["ann", "bob"])
 TITLES = np.array([f"t{i}" for i in range(6)])
 NOW = 1.77e15
-
-
-class TableScorer:
-    """Scores as given."""
-
-    def __init__(self, table: list[list[float]]) -> None:
-        self.table = np.array(table, dtype=np.float32)
-
-    def scores(self, user_rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        return self.table[user_rows]
+TITLE_FACTORS = np.array([[9, 1], [8, 1], [7, 1], [6, 1], [-1, 1], [-2, 1]], dtype=np.float32)
+TOWERS = np.eye(6, 2, dtype=np.float32)
+MEMBER_VECTORS = np.array([[0.6, 0.8], [1, 0]], dtype=np.float32)
 
 
 @pytest.fixture
@@ -75,26 +75,39 @@ def scorer_of(
     ranker: Ranker,
     available: list[bool] | None = None,
 ) -> TwoStageScorer:
-    """For Ann, t0 to t3 score in falling order and popularity loves t5; for Bob all is turned round."""
+    """Ann's ALS vector likes t0 to t2 in falling order, nobody else has one; t5 is the most popular."""
     member, titles, context = sides
-    first = TableScorer([[9, 8, 7, 6, 0, 0], [0, 0, 6, 7, 8, 9]])
-    popular = TableScorer([[0, 0, 0, 0, 0, 1], [1, 0, 0, 0, 0, 0]])
-    may_be_ranked = np.array([True] * 6 if available is None else available)
-    nothing_relevant = csr_matrix(matrix.fractions.shape, dtype=bool)
-    cases = EvaluationSet(matrix, nothing_relevant, may_be_ranked, np.arange(len(USERS)))
-    return TwoStageScorer(
-        ranker, cases, member=member, titles=titles, context=context, proposers=[(first, 2), (popular, 1)]
-    )
+    factors = Factors(USERS, TITLES, np.array([[1, 0], [0, 0]], np.float32), TITLE_FACTORS, None)
+    retrieval = Retrieval(
+        datetime(2026, 1, 1, tzinfo=UTC), matrix, factors, TwoTower(TITLES, {}, TwoTowerConfig(), {}),
+        TOWERS, np.zeros((3, 2), np.float32),
+    )  # fmt: skip
+    chart = SegmentScores(np.array([""]), np.array([[1, 0, 0, 0, 0, 9]], np.float32))
+    nobody = np.zeros((2, 50))
+    generators = Generators(
+        cases=EvaluationSet(
+            matrix, csr_matrix(matrix.fractions.shape, dtype=bool),
+            np.array([True] * 6 if available is None else available), np.arange(len(USERS)),
+        ),
+        retrieval=retrieval,
+        members=MemberSide(
+            MEMBER_VECTORS, nobody.astype(np.int32), nobody.astype(np.float32), np.array(["", ""]),
+            np.array(["", ""]),
+        ),
+        popularity=chart, trending=chart, available_since=np.zeros(6, np.int64), now_us=int(NOW),
+        limits={**LIMITS, "als": 2, "popularity": 1, "trending": 1},
+    )  # fmt: skip
+    return TwoStageScorer(ranker, generators, member=member, titles=titles, context=context)
 
 
 def test_only_unseen_candidates_are_scored(
     matrix: InteractionMatrix, member: Arrays, titles: Arrays, context: Arrays, ranker: Ranker
 ) -> None:
     scores = scorer_of(matrix, (member, titles, context), ranker).scores(np.array([0, 1]))
-    # Ann: t0 is seen, so t1 and t2, and popularity's t5. Bob: t5 and t4 are seen, even left at once.
+    # Ann: t0 is seen, so t1 and t2, and popularity's t5. Bob: t5 and t4 are seen, so popularity's t0.
     assert np.isfinite(scores).tolist() == [
         [False, True, True, False, False, True],
-        [True, False, True, True, False, False],
+        [True, False, False, False, False, False],
     ]
     assert np.isneginf(scores[~np.isfinite(scores)]).all()
 
@@ -110,12 +123,14 @@ def test_a_title_that_is_not_available_is_not_proposed(
 def test_scores_are_the_rankers_on_the_features_of_each_pair(
     matrix: InteractionMatrix, member: Arrays, titles: Arrays, context: Arrays, ranker: Ranker
 ) -> None:
-    scores = scorer_of(matrix, (member, titles, context), ranker).scores(np.array([1]))[0]
-    for title in (0, 2, 3):
+    scores = scorer_of(matrix, (member, titles, context), ranker).scores(np.array([0]))[0]
+    for title in (1, 2, 5):
+        near = MEMBER_VECTORS[0] @ TOWERS[title]
         row = ranking_features(
-            {name: values[1:2] for name, values in member.items()},
+            {name: values[:1] for name, values in member.items()},
             {name: values[title : title + 1] for name, values in titles.items()},
-            {name: values[1:2] for name, values in context.items()},
+            {name: values[:1] for name, values in context.items()}
+            | {s.TWO_TOWER_SCORE: np.array([near], np.float32)},
         )
         assert scores[title] == ranker.score(row)[0]
 

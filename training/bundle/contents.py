@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_repo import schema as s
+from feature_repo.transforms.candidate_mix import CANDIDATES
+from feature_repo.transforms.confidence import Confidence
+from feature_repo.transforms.towers import TOWER_SHAPES
 from training.bundle.errors import BundleError
 
 RANKER_FILE: Final = "ranker.ubj"
@@ -17,31 +20,59 @@ _RETRAIN: Final = "Train and publish a new bundle."
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BundleContents:
-    """The models as arrays; T titles, U members, C countries, 128 dimensions.
+    """The models as arrays; T titles, U members, S segments, C countries, G candidate generators.
 
     ``title_factors`` is float32 (T, 128), a zero row for a title without interactions;
-    ``user_factors`` float32 (U, 128) warm-starts the next training; ``ranker`` is XGBoost's raw
-    UBJSON; ``popularity`` and ``trending`` are float32 (C, T), trending as of the data window's end;
-    ``countries`` begins with "", which stands for all countries together.
+    ``user_factors`` float32 (U, 128) warm-starts the next training; ``confidence`` is what they were fitted
+    with, by which a vector is folded in (None where the core model knows no such solution).
+    ``tower_weights`` are those of :mod:`feature_repo.transforms.towers`, by name; ``tower_title_vectors``
+    float32 (T, 256), of unit length; ``content_to_als`` float32 (257, 128) takes such a vector, with a 1
+    behind it, to a stand-in for the factors that a title does not have yet. ``ranker`` is XGBoost's raw
+    UBJSON; ``popularity`` is float32 (S, T), ``trending`` (C, T) as of the data window's end; ``segments``
+    and ``countries`` begin with "", which stands for everybody. ``hit_rates`` (G, CANDIDATES) holds,
+    for each of ``hit_rate_sources``, the probability that its candidate of each rank is watched next, 0
+    beyond its limit.
     """
 
     title_ids: NDArray[np.str_]
     title_factors: NDArray[np.float32]
     user_ids: NDArray[np.str_]
     user_factors: NDArray[np.float32]
+    confidence: Confidence | None
+    tower_weights: dict[str, NDArray[np.float32]]
+    tower_title_vectors: NDArray[np.float32]
+    content_to_als: NDArray[np.float32]
     ranker: bytes
-    countries: NDArray[np.str_]
+    segments: NDArray[np.str_]
     popularity: NDArray[np.float32]
+    countries: NDArray[np.str_]
     trending: NDArray[np.float32]
+    hit_rate_sources: NDArray[np.str_]
+    hit_rates: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class ArrayFile:
-    """One ``.npy`` file: the field it holds, its element type and its shape by names or numbers."""
+    """One ``.npy`` file: the field it holds, its element type and its shape by names or numbers.
+
+    ``key`` names the array where the field is a dictionary of them.
+    """
 
     field: str
     element: type[np.str_] | type[np.float32]
     shape: tuple[str | int, ...]
+    key: str | None = None
+
+    def of(self, contents: BundleContents) -> NDArray[Any]:
+        """Return the array; raises :class:`BundleError` where a dictionary lacks it."""
+        value: Any = getattr(contents, self.field)
+        if self.key is None:
+            return np.asarray(value)
+        if self.key not in value:
+            raise BundleError(
+                f"{self.field}/{self.key}", "no such array", f"one of {sorted(TOWER_SHAPES)}", _RETRAIN
+            )
+        return np.asarray(value[self.key])
 
 
 ARRAY_FILES: Final[dict[str, ArrayFile]] = {
@@ -49,9 +80,22 @@ ARRAY_FILES: Final[dict[str, ArrayFile]] = {
     "als/title_factors.npy": ArrayFile("title_factors", np.float32, ("titles", s.ALS_DIMENSIONS)),
     "als/user_ids.npy": ArrayFile("user_ids", np.str_, ("users",)),
     "als/user_factors.npy": ArrayFile("user_factors", np.float32, ("users", s.ALS_DIMENSIONS)),
-    "popularity/countries.npy": ArrayFile("countries", np.str_, ("countries",)),
-    "popularity/scores.npy": ArrayFile("popularity", np.float32, ("countries", "titles")),
+    "two_tower/title_vectors.npy": ArrayFile(
+        "tower_title_vectors", np.float32, ("titles", s.TWO_TOWER_DIMENSIONS)
+    ),
+    "two_tower/content_to_als.npy": ArrayFile(
+        "content_to_als", np.float32, (s.TWO_TOWER_DIMENSIONS + 1, s.ALS_DIMENSIONS)
+    ),
+    "popularity/segments.npy": ArrayFile("segments", np.str_, ("segments",)),
+    "popularity/scores.npy": ArrayFile("popularity", np.float32, ("segments", "titles")),
+    "trending/countries.npy": ArrayFile("countries", np.str_, ("countries",)),
     "trending/scores.npy": ArrayFile("trending", np.float32, ("countries", "titles")),
+    "hit_rates/sources.npy": ArrayFile("hit_rate_sources", np.str_, ("sources",)),
+    "hit_rates/by_rank.npy": ArrayFile("hit_rates", np.float32, ("sources", CANDIDATES)),
+    **{
+        f"two_tower/weights/{name}.npy": ArrayFile("tower_weights", np.float32, shape, name)
+        for name, shape in TOWER_SHAPES.items()
+    },
 }
 FILES: Final = frozenset((*ARRAY_FILES, RANKER_FILE))
 """Every file of a bundle beside its manifest; names outside this set are never opened."""
@@ -72,14 +116,15 @@ def check_contents(contents: BundleContents) -> None:
     """Raise :class:`BundleError`, naming the file, unless every array is fit to serve."""
     sizes: dict[str, int] = {}
     for name, declared in ARRAY_FILES.items():
-        array = getattr(contents, declared.field)
+        array = declared.of(contents)
         _check_type(name, array, declared)
         _check_shape(name, array, declared, sizes)
         if declared.element is np.float32:
             _check_finite(name, array)
         else:
             _check_names(name, array)
-    _check_first_country(contents.countries)
+    _check_first("popularity/segments.npy", contents.segments)
+    _check_first("trending/countries.npy", contents.countries)
     if not contents.ranker.startswith(b"{"):
         found = f"{len(contents.ranker)} bytes that begin with {contents.ranker[:4]!r}"
         raise BundleError(RANKER_FILE, found, "XGBoost's UBJSON, which begins with b'{'", _RETRAIN)
@@ -122,8 +167,7 @@ def _check_names(name: str, array: NDArray[np.str_]) -> None:
         raise BundleError(name, "no titles", "at least one", "Ingest a catalogue before training.")
 
 
-def _check_first_country(countries: NDArray[np.str_]) -> None:
-    if len(countries) == 0 or countries[0] != "":
-        found = "no countries" if len(countries) == 0 else f"{str(countries[0])!r} first"
-        name = "popularity/countries.npy"
-        raise BundleError(name, found, "'' (all countries) first", "Put the row of all countries first.")
+def _check_first(name: str, segments: NDArray[np.str_]) -> None:
+    if len(segments) == 0 or segments[0] != "":
+        found = "nothing" if len(segments) == 0 else f"{str(segments[0])!r} first"
+        raise BundleError(name, found, "'' (everybody) first", "Put the row of everybody first.")

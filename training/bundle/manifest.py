@@ -6,15 +6,17 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
+from feature_repo.transforms.confidence import Confidence
 from training.bundle.errors import REPUBLISH, BundleError
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 MANIFEST_FILE: Final = "manifest.json"
 VERSION_PATTERN: Final = r"^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$"
 _VERSION: Final = re.compile(VERSION_PATTERN)
@@ -47,6 +49,19 @@ class DataWindow(_Frozen):
         return self
 
 
+class RecordedConfidence(_Frozen):
+    """The settings of :class:`feature_repo.transforms.fold_in.Confidence`."""
+
+    alpha: Annotated[float, Field(ge=0)]
+    regularization: Annotated[float, Field(gt=0)]
+    minimum_fraction: Annotated[float, Field(ge=0, le=1)]
+
+
+def recorded(confidence: Confidence | None) -> RecordedConfidence | None:
+    """Return how a manifest says what the factors were fitted with."""
+    return None if confidence is None else RecordedConfidence.model_validate(asdict(confidence))
+
+
 class Manifest(_Frozen):
     """What ``manifest.json`` says; unknown fields are refused."""
 
@@ -58,8 +73,13 @@ class Manifest(_Frozen):
     data_window: DataWindow
     parent: Version | None
     seed: int
+    confidence: RecordedConfidence | None
     metrics: dict[str, JsonValue]
     files: dict[str, FileRecord]
+
+    def fold_in_confidence(self) -> Confidence | None:
+        """Return what vectors are folded in with; None where the core model cannot."""
+        return None if self.confidence is None else Confidence(**self.confidence.model_dump())
 
     def to_json(self) -> str:
         """Return the manifest as indented JSON with a final newline."""

@@ -13,7 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_repo.transforms.ranking import RANKING_FEATURES_HASH
-from training.bundle.contents import ARRAY_FILES, FILES, RANKER_FILE, BundleContents, check_contents
+from training.bundle.contents import (
+    ARRAY_FILES,
+    FILES,
+    RANKER_FILE,
+    ArrayFile,
+    BundleContents,
+    check_contents,
+)
 from training.bundle.errors import REPUBLISH, BundleError
 from training.bundle.manifest import (
     MANIFEST_FILE,
@@ -53,20 +60,27 @@ def load_bundle(path: Path, expected_schema_hash: str | None = None) -> Bundle:
     manifest = read_manifest(path)
     _check_manifest(path, manifest, expected_schema_hash)
     _check_folder(path)
-    fields: dict[str, Any] = {}
+    fields: dict[str, Any] = {"tower_weights": {}, "confidence": manifest.fold_in_confidence()}
     for name, record in manifest.files.items():
         with (path / name).open("rb") as file:
             _check_bytes(file, path / name, record)
             if name == RANKER_FILE:
                 fields["ranker"] = file.read()
             else:
-                fields[ARRAY_FILES[name].field] = _read_array(file, path / name)
+                _put(fields, ARRAY_FILES[name], _read_array(file, path / name))
     contents = BundleContents(**fields)
     try:
         check_contents(contents)
     except BundleError as error:
         raise BundleError(path / error.file, error.found, error.expected, error.remedy) from error
     return Bundle(path, manifest, contents)
+
+
+def _put(fields: dict[str, Any], declared: ArrayFile, array: NDArray[Any]) -> None:
+    if declared.key is None:
+        fields[declared.field] = array
+    else:
+        fields[declared.field][declared.key] = array
 
 
 def _check_manifest(path: Path, manifest: Manifest, expected_schema_hash: str | None) -> None:

@@ -32,6 +32,7 @@ from training.bundle.manifest import (
     FileRecord,
     Manifest,
     read_manifest,
+    recorded,
     refused_fields,
     version_of,
 )
@@ -62,7 +63,7 @@ def write_bundle(
         files = _write_files(stage, contents)
         manifest = _manifest(
             files=files, created_at=created_at, data_window=data_window, schema_hash=schema_hash,
-            seed=seed, parent=parent, metrics=metrics,
+            seed=seed, parent=parent, metrics=metrics, confidence=recorded(contents.confidence),
         )  # fmt: skip
         _write_synced(stage / MANIFEST_FILE, manifest.to_json().encode())
         stage.chmod(0o755)
@@ -74,13 +75,13 @@ def write_bundle(
 
 def _write_files(stage: Path, contents: BundleContents) -> dict[str, FileRecord]:
     for folder in sorted({(stage / name).parent for name in FILES} - {stage}):
-        folder.mkdir()
+        folder.mkdir(parents=True, exist_ok=True)
     records = {}
     for name in sorted(FILES):
         if name == RANKER_FILE:
             _write_synced(stage / name, contents.ranker)
         else:
-            _write_synced(stage / name, canonical(getattr(contents, ARRAY_FILES[name].field)))
+            _write_synced(stage / name, canonical(ARRAY_FILES[name].of(contents)))
         with (stage / name).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             records[name] = FileRecord(sha256=digest, bytes=file.tell())
@@ -115,7 +116,7 @@ def _write_synced(path: Path, data: bytes | NDArray[Any]) -> None:
 
 
 def _publish(stage: Path, place: Path, manifest: Manifest) -> None:
-    for folder in (*(p for p in stage.iterdir() if p.is_dir()), stage):
+    for folder in (*(p for p in stage.rglob("*") if p.is_dir()), stage):
         _sync_folder(folder)
     try:
         stage.rename(place)

@@ -60,20 +60,20 @@ def evaluate(
         (NEW_MEMBERS, whole, new_member),
         (NEW_TITLES, accuracy[NEW_TITLES], everybody),
     ):
-        rows += _mean_rows(model, segment, values, members, config)
+        rows += mean_rows(model, segment, values, members, config)
         if segment != NEW_TITLES:
             rows += _coverage_rows(model, segment, ranked[members], cases, config)
     return rows
 
 
-_PerMember = dict[tuple[str, int | None], NDArray[np.float64]]
+PerMember = dict[tuple[str, int | None], NDArray[np.float64]]
 """(metric, k) to one value for each of the evaluated members."""
 
 
 def _measure_accuracy(
     scorer: Scorer, cases: EvaluationSet, config: EvaluationConfig, new_title: NDArray[np.bool_]
-) -> tuple[dict[str, _PerMember], NDArray[np.int64]]:
-    pieces: dict[str, list[_PerMember]] = {ALL: [], NEW_TITLES: []}
+) -> tuple[dict[str, PerMember], NDArray[np.int64]]:
+    pieces: dict[str, list[PerMember]] = {ALL: [], NEW_TITLES: []}
     lists = []
     for rows in cases.batches(config.users_per_batch):
         scores = cases.masked_scores(scorer, rows)
@@ -96,10 +96,10 @@ def _accuracy(
     ranked: NDArray[np.int64],
     relevant: NDArray[np.bool_],
     cutoffs: tuple[int, ...],
-) -> _PerMember:
+) -> PerMember:
     hit = metrics.hits(ranked, relevant)
     count = relevant.sum(axis=1)
-    values: _PerMember = {("mrr", None): metrics.reciprocal_rank(scores, relevant)}
+    values: PerMember = {("mrr", None): metrics.reciprocal_rank(scores, relevant)}
     for k in cutoffs:
         values["recall", k] = metrics.recall(hit[:, :k], count)
         values["ndcg", k] = metrics.ndcg(hit[:, :k], count)
@@ -111,9 +111,9 @@ def _measure_lists(
     cases: EvaluationSet,
     config: EvaluationConfig,
     genre_vectors: NDArray[np.float32] | None,
-) -> _PerMember:
+) -> PerMember:
     information = metrics.self_information(cases.train.title_viewers, len(cases.train.user_ids))
-    values: _PerMember = {}
+    values: PerMember = {}
     for k in config.cutoffs:
         values["novelty", k] = metrics.novelty(ranked[:, :k], information)
         if genre_vectors is not None:
@@ -121,9 +121,10 @@ def _measure_lists(
     return values
 
 
-def _mean_rows(
-    model: str, segment: str, values: _PerMember, members: NDArray[np.bool_], config: EvaluationConfig
+def mean_rows(
+    model: str, segment: str, values: PerMember, members: NDArray[np.bool_], config: EvaluationConfig
 ) -> list[MetricRow]:
+    """Return the mean of each metric over those of ``members`` (bool [U]) for whom it is defined."""
     rows = []
     for (metric, k), value in values.items():
         defined = value[members]

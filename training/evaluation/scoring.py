@@ -37,6 +37,18 @@ class DotProductScorer:
         return scores
 
 
+class RandomScorer:
+    """Scores ``titles`` titles by chance, the same for the same member: what knowing nothing finds."""
+
+    def __init__(self, titles: int) -> None:
+        self._titles = titles
+
+    def scores(self, user_rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return float32 (len(user_rows), T), evenly distributed in [0, 1)."""
+        drawn = [np.random.default_rng(row).random(self._titles, dtype=np.float32) for row in user_rows]
+        return np.array(drawn, dtype=np.float32).reshape(len(user_rows), self._titles)
+
+
 class FallbackScorer:
     """Scores members without any interaction by another model, as serving does with popularity."""
 

@@ -5,14 +5,19 @@ import pyarrow as pa
 import pytest
 
 from feature_repo import schema as s
-from feature_repo.transforms.cast import cast_vectors
+from feature_repo.transforms.cast import CastEncoder
 
 COMEDIANS = [["Ana", "Bo", "Cy"], ["Bo", "Ana", "Di"], ["Cy", "Di", "Ana"]]
 WARRIORS = [["Vik", "Wim", "Xan"], ["Wim", "Yan", "Vik"], ["Yan", "Xan", "Wim"]]
 
 
+def billing(*casts: list[str]) -> pa.ChunkedArray:
+    return pa.chunked_array([pa.array(casts, pa.list_(pa.string()))])
+
+
 def vectors(*casts: list[str], seed: int = 0) -> np.ndarray:
-    return cast_vectors(pa.chunked_array([pa.array(casts, pa.list_(pa.string()))]), seed)
+    """The vectors of a catalogue on its own axes."""
+    return CastEncoder.fit(billing(*casts), seed).encode(billing(*casts))
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float:
@@ -54,3 +59,16 @@ def test_catalogue_without_co_appearances_is_all_zero(casts: list[list[str]]):
 
 def test_name_listed_twice_counts_once():
     assert vectors(["Ana", "Ana", "Bo"], ["Bo", "Cy"]) == pytest.approx(vectors(["Ana", "Bo"], ["Bo", "Cy"]))
+
+
+def test_a_later_title_lies_where_a_title_of_the_catalogue_with_its_cast_lies():
+    encoder = CastEncoder.fit(billing(*COMEDIANS, *WARRIORS), 0)
+    later = encoder.encode(billing(WARRIORS[1]))
+    np.testing.assert_allclose(later[0], vectors(*COMEDIANS, *WARRIORS)[4], rtol=1e-6)
+
+
+def test_people_the_catalogue_does_not_know_are_left_out():
+    encoder = CastEncoder.fit(billing(*COMEDIANS), 0)
+    with_stranger, without, nobody = encoder.encode(billing(["Zoe", "Ana", "Bo"], ["Ana", "Bo"], ["Zoe"]))
+    np.testing.assert_array_equal(with_stranger, without)
+    assert not nobody.any()

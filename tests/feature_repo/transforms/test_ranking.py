@@ -57,7 +57,11 @@ def two_titles() -> Arrays:
 
 
 def context(device: str = "tv", at: float = NOW) -> Arrays:
-    return {s.REQUEST_TIMESTAMP: np.array([at]), s.DEVICE_TYPE: np.array([device])}
+    return {
+        s.REQUEST_TIMESTAMP: np.array([at]),
+        s.DEVICE_TYPE: np.array([device]),
+        s.TWO_TOWER_SCORE: np.array([0.25], dtype=np.float32),
+    }
 
 
 def named(row: np.ndarray) -> dict[str, float]:
@@ -93,6 +97,7 @@ def test_values_worked_out_by_hand():
         "als_cosine": 6 / (5 * 2),
         "user_embedding_norm": 5,
         "title_embedding_norm": 2,
+        "two_tower_cosine": 0.25,
         "genre_action": 1,
         "genre_drama": 0,
     }
@@ -108,7 +113,7 @@ def test_unknown_title_keeps_member_and_context_columns_and_is_nan_elsewhere():
     known = {
         "request_hour", "request_weekday", "device_code", "mean_session_minutes", "days_since_last_watch",
         "watch_velocity_now", "log_watch_count", "hours_from_preferred_hour", "device_is_preferred",
-        "user_embedding_norm",
+        "user_embedding_norm", "two_tower_cosine",
     }  # fmt: skip
     assert {name for name, value in row.items() if not np.isnan(value)} == known
 

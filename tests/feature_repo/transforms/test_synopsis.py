@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from feature_repo import schema as s
-from feature_repo.transforms.synopsis import synopsis_embeddings
+from feature_repo.transforms.synopsis import SynopsisEncoder
 
 SHIPS = [
     "A pirate ship sails stormy seas",
@@ -12,6 +12,11 @@ SHIPS = [
     "The captain steers a ship",
 ]
 FOOD = ["A chef cooks noodle soup", "Noodle soup for the hungry chef", "The hungry baker cooks bread"]
+
+
+def synopsis_embeddings(texts: list[str | None], seed: int) -> np.ndarray:
+    """The embeddings of a catalogue on its own axes."""
+    return SynopsisEncoder.fit(texts, seed).encode(texts)
 
 
 def test_texts_that_share_words_lie_close():
@@ -47,3 +52,16 @@ def test_single_text_is_a_unit_vector():
 def test_same_seed_gives_the_same_vectors_signs_included():
     first, again = (synopsis_embeddings([*SHIPS, *FOOD], seed=3) for _ in range(2))
     np.testing.assert_array_equal(first, again)
+
+
+def test_a_later_text_lies_where_the_same_text_of_the_catalogue_lies():
+    encoder = SynopsisEncoder.fit([*SHIPS, *FOOD], seed=0)
+    catalogue = synopsis_embeddings([*SHIPS, *FOOD], seed=0)
+    np.testing.assert_allclose(encoder.encode([FOOD[2]])[0], catalogue[5], rtol=1e-6)
+
+
+def test_words_the_catalogue_does_not_know_say_nothing():
+    encoder = SynopsisEncoder.fit(SHIPS, seed=0)
+    plain, stranger, nothing = encoder.encode(["pirate ship", "pirate ship xylophone", "xylophone"])
+    np.testing.assert_allclose(plain, stranger, rtol=1e-6)
+    assert not nothing.any()

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serving.candidates.answer import Candidates, SeedNeighbours
+from serving.candidates.answer import Candidates
 from serving.candidates.query import PageRequest, Query
 from serving.homepage import query_of
 from serving.members import read_member
@@ -21,8 +21,8 @@ SHORT_ROWS = Layout(
 )  # fmt: skip
 
 
-def candidates(*rows: int) -> Candidates:
-    return Candidates(np.array(rows, dtype=np.intp), np.arange(len(rows), 0, -1, dtype=np.float32))
+def candidates(*rows: int, seed: int | None = None) -> Candidates:
+    return Candidates(np.array(rows, dtype=np.intp), np.arange(len(rows), 0, -1, dtype=np.float32), seed)
 
 
 @pytest.fixture
@@ -32,10 +32,16 @@ def ingredients(small: Any) -> Callable[..., Ingredients]:
     query = query_of(small.service.state, PageRequest("ana", "tv", now), member)
 
     def gather(
-        ranked: list[int], seeds: Any = (), trending: tuple[int, ...] = (), new: tuple[int, ...] = ()
+        ranked: list[int],
+        seeds: Any = (),
+        trending: tuple[int, ...] = (),
+        new: tuple[int, ...] = (),
+        begun: tuple[int, ...] = (),
     ) -> Ingredients:
         order = Ranked(np.array(ranked, dtype=np.intp), None)
-        return Ingredients(query, order, seeds, [candidates(*trending)], candidates(*new))
+        return Ingredients(
+            query, order, [candidates(*begun)], seeds, [candidates(*trending)], [candidates(*new)]
+        )
 
     return gather
 
@@ -45,7 +51,7 @@ def shape(page: Any) -> list[tuple[str, list[int]]]:
 
 
 def test_rows_take_what_the_rows_before_them_left(ingredients: Callable[..., Ingredients]) -> None:
-    seed = SeedNeighbours(10, candidates(50, 8, 14, 12))
+    seed = candidates(50, 8, 14, 12, seed=10)
     parts = ingredients(EVEN, [seed], trending=(2, 60, 12, 62, 64), new=(60, 70, 72, 74))
     assert shape(assemble(parts, SHORT_ROWS))[:4] == [
         ("top_picks", [2, 4, 6, 8]),
@@ -53,6 +59,16 @@ def test_rows_take_what_the_rows_before_them_left(ingredients: Callable[..., Ing
         ("trending_now", [60, 62, 64]),  # in the order of the chart
         ("new_releases", [70, 72, 74]),
     ]
+
+
+def test_what_was_begun_comes_first_in_its_own_order_and_nowhere_else(
+    ingredients: Callable[..., Ingredients],
+) -> None:
+    page = shape(assemble(ingredients(EVEN, trending=(6, 60, 62, 64), begun=(6, 2)), SHORT_ROWS))
+    assert page[0] == ("continue_watching", [6, 2])
+    assert page[1] == ("top_picks", [4, 8, 10, 12])
+    assert page[2] == ("trending_now", [60, 62, 64])
+    assert not {2, 6} & {title for _, titles in page[1:] for title in titles}
 
 
 def test_a_row_too_short_is_left_out_and_its_titles_stay_free(

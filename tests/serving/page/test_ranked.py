@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from serving.candidates.merge import Merged
+from feature_repo.transforms.candidate_mix import Merged
 from serving.candidates.query import PageRequest
 from serving.homepage import query_of
 from serving.members import unknown_member

@@ -10,8 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from feature_repo.schema import ALS_DIMENSIONS
+from feature_repo.schema import ALS_DIMENSIONS, TWO_TOWER_DIMENSIONS
+from feature_repo.transforms.candidate_mix import CANDIDATES
+from feature_repo.transforms.confidence import Confidence
+from feature_repo.transforms.towers import TOWER_SHAPES
 from training.bundle import BundleContents, FileRecord, write_bundle
 from training.bundle.manifest import MANIFEST_FILE, version_of
 
@@ -23,6 +27,17 @@ Publish = Callable[..., Path]
 Forge = Callable[[Path, str, bytes], Path]
 
 
+def tower_weights(titles: int, rng: np.random.Generator) -> dict[str, NDArray[np.float32]]:
+    """Random weights of the right shapes; sizes with a name are small."""
+    sizes = {"titles": titles}
+    return {
+        name: rng.normal(size=[n if isinstance(n, int) else sizes.get(n, 4) for n in shape]).astype(
+            np.float32
+        )
+        for name, shape in TOWER_SHAPES.items()
+    }
+
+
 @pytest.fixture
 def contents() -> Contents:
     """Three titles, two members, two countries; any field can be replaced."""
@@ -32,10 +47,17 @@ def contents() -> Contents:
         title_factors=rng.normal(size=(3, ALS_DIMENSIONS)).astype(np.float32),
         user_ids=np.array(["u1", "u2"]),
         user_factors=rng.normal(size=(2, ALS_DIMENSIONS)).astype(np.float32),
+        confidence=Confidence(alpha=10.0, regularization=2.5, minimum_fraction=0.1),
+        tower_weights=tower_weights(3, rng),
+        tower_title_vectors=rng.normal(size=(3, TWO_TOWER_DIMENSIONS)).astype(np.float32),
+        content_to_als=rng.normal(size=(TWO_TOWER_DIMENSIONS + 1, ALS_DIMENSIONS)).astype(np.float32),
         ranker=b"{L\x00trees}",
+        segments=np.array(["", "KR", "KR/ko"]),
+        popularity=np.array([[3, 2, 1], [1, 0, 0], [0, 1, 0]], dtype=np.float32),
         countries=np.array(["", "KR"]),
-        popularity=np.array([[3, 2, 1], [1, 0, 0]], dtype=np.float32),
         trending=np.array([[0.5, 0.25, 0], [0, 0, 1]], dtype=np.float32),
+        hit_rate_sources=np.array(["als"]),
+        hit_rates=np.linspace(0.1, 0, CANDIDATES, dtype=np.float32)[None, :],
     )
     return lambda **changed: replace(plain, **changed)
 

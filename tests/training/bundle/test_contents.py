@@ -30,14 +30,23 @@ def test_accepts_the_zero_row_of_a_title_without_interactions(contents: Any) -> 
         ({"title_ids": np.array(["t1", "t2"])}, "als/title_factors.npy", r"shape \(3, 128\).*\(2, 128\)"),
         ({"user_ids": np.array(["u1"])}, "als/user_factors.npy", r"\(1, 128\) \(users × 128\)"),
         ({"title_factors": np.zeros((3, 64), dtype=np.float32)}, "als/title_factors.npy", r"\(3, 64\)"),
-        ({"countries": np.array(["", "KR", "DE"])}, "popularity/scores.npy", r"expected \(3, 3\)"),
+        ({"segments": np.array(["", "KR"])}, "popularity/scores.npy", r"expected \(2, 3\)"),
+        ({"countries": np.array(["", "KR", "DE"])}, "trending/scores.npy", r"expected \(3, 3\)"),
+        ({"tower_title_vectors": np.zeros((3, 8), dtype=np.float32)}, "two_tower/title_vectors.npy", r"3, 8"),
+        ({"content_to_als": np.zeros((256, 128), dtype=np.float32)}, "two_tower/content_to_als.npy", r"257"),
+        (
+            {"hit_rates": np.zeros((2, 500), dtype=np.float32)},
+            "hit_rates/by_rank.npy",
+            r"expected \(1, 500\)",
+        ),
         ({"trending": np.zeros(3, dtype=np.float32)}, "trending/scores.npy", r"shape \(3,\)"),
         ({"title_ids": np.array([["t1"]])}, "title_ids.npy", r"shape \(1, 1\)"),
         ({"title_factors": np.zeros((3, 128))}, "als/title_factors.npy", "dtype float64; expected float32"),
         ({"title_ids": np.array([1, 2, 3])}, "title_ids.npy", "dtype int64; expected unicode strings"),
         ({"title_ids": np.array(["a", "b", "c"], dtype=object)}, "title_ids.npy", "dtype object"),
         ({"title_ids": np.array(["t1", "t2", "t1"])}, "title_ids.npy", "'t1' more than once"),
-        ({"countries": np.array(["KR", ""])}, "popularity/countries.npy", "'KR' first"),
+        ({"countries": np.array(["KR", ""])}, "trending/countries.npy", "'KR' first"),
+        ({"segments": np.array(["KR", "", "/ko"])}, "popularity/segments.npy", "'KR' first"),
         ({"ranker": b""}, "ranker.ubj", "0 bytes"),
         ({"ranker": b"\x80\x04pickled"}, "ranker.ubj", "UBJSON"),
     ],
@@ -49,6 +58,15 @@ def test_refuses_what_cannot_be_served_and_names_the_file(
         check_contents(contents(**changed))
     assert refused.value.file == file
     assert refused.value.remedy
+
+
+def test_refuses_towers_that_lack_a_weight_and_names_it(contents: Any) -> None:
+    weights = contents().tower_weights
+    missing = sorted(weights)[0]
+    fewer = {name: array for name, array in weights.items() if name != missing}
+    with pytest.raises(BundleError, match="no such array") as refused:
+        check_contents(contents(tower_weights=fewer))
+    assert missing in refused.value.file
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -63,7 +81,8 @@ def test_refuses_an_empty_catalogue(contents: Any) -> None:
     empty = {
         "title_ids": np.array([], dtype=str),
         "title_factors": np.zeros((0, 128), dtype=np.float32),
-        "popularity": np.zeros((2, 0), dtype=np.float32),
+        "popularity": np.zeros((3, 0), dtype=np.float32),
+        "tower_title_vectors": np.zeros((0, 256), dtype=np.float32),
         "trending": np.zeros((2, 0), dtype=np.float32),
     }
     with pytest.raises(BundleError, match="no titles"):

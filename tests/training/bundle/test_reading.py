@@ -95,10 +95,10 @@ def test_a_file_whose_header_promises_the_moon_is_refused(publish: Any, forge: A
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (np.full((2, 3), np.nan, dtype=np.float32), "nan at"),
-        (np.full((2, 3), np.inf, dtype=np.float32), "inf at"),
-        (np.zeros((2, 4), dtype=np.float32), r"shape \(2, 4\); expected \(2, 3\)"),
-        (np.zeros((2, 3)), "dtype float64"),
+        (np.full((3, 3), np.nan, dtype=np.float32), "nan at"),
+        (np.full((3, 3), np.inf, dtype=np.float32), "inf at"),
+        (np.zeros((3, 4), dtype=np.float32), r"shape \(3, 4\); expected \(3, 3\)"),
+        (np.zeros((3, 3)), "dtype float64"),
     ],
 )
 def test_a_valid_checksum_does_not_excuse_unfit_arrays(
@@ -121,7 +121,7 @@ def test_a_bundle_of_another_schema_is_refused_where_one_is_expected(publish: An
     ("fields", "message"),
     [
         ({"ranking_features_hash": "0" * 64}, "ranking_features_hash '000.*Train a new bundle"),
-        ({"format_version": 2}, "format_version 2; expected 1"),
+        ({"format_version": 1}, "format_version 1; expected 2"),
         ({"format_version": None}, "format_version None"),
         ({"version": "20260102T030405Z-00000000"}, "do not rename"),
         ({"version": "../20260102T030405Z-00000000"}, "version = '../"),

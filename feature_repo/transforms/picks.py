@@ -1,0 +1,50 @@
+"""What a new member picked at sign-up, as a taste that fades while real viewing arrives.
+
+Each pick counts half a completed watch. From the first watch on it fades linearly, and after 72 hours
+it is gone: from then on only what was watched counts.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feature_repo.transforms.decay import MICROSECONDS_PER_HOUR
+
+PICK_FRACTION: Final = 0.5
+"""Of a completed watch."""
+PICKS_GONE_AFTER_HOURS: Final = 72.0
+"""From the first watch."""
+
+
+def pick_weight(now_us: float, first_watched_at_us: float) -> float:
+    """Return what is left of a pick, 0 to 1, at an instant; instants in microseconds since 1970 UTC.
+
+    1 before the first watch (``first_watched_at_us`` NaN, or later than now).
+    """
+    if np.isnan(first_watched_at_us):
+        return 1.0
+    elapsed = (now_us - first_watched_at_us) / (PICKS_GONE_AFTER_HOURS * MICROSECONDS_PER_HOUR)
+    return float(1.0 - min(max(elapsed, 0.0), 1.0))
+
+
+def taste_history(
+    watched_rows: NDArray[np.integer[Any]],
+    watched_fractions: NDArray[np.floating[Any]],
+    picked_rows: NDArray[np.integer[Any]],
+    weight: float,
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return what was watched followed by what was picked and not watched: rows and fractions, (n,) each.
+
+    ``weight`` is :func:`pick_weight`; at 0 the picks are left out. A pick that was watched counts as watched.
+    """
+    rows = np.asarray(watched_rows, dtype=np.int64)
+    fractions = np.asarray(watched_fractions, dtype=np.float32)
+    if weight <= 0 or len(picked_rows) == 0:
+        return rows, fractions
+    picked = np.asarray(picked_rows, dtype=np.int64)
+    picked = picked[~np.isin(picked, rows)]
+    share = np.full(len(picked), PICK_FRACTION * weight, dtype=np.float32)
+    return np.concatenate([rows, picked]), np.concatenate([fractions, share])

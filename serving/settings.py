@@ -1,0 +1,44 @@
+"""What an operator may set: which candidate generators take part, and how much each proposes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from feature_repo.transforms.candidate_mix import LIMITS
+
+
+class GeneratorSettings(BaseModel):
+    """One candidate generator."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: bool = True
+    limit: int = Field(ge=1, le=500, description="titles it proposes at most")
+
+
+class ServingSettings(BaseModel):
+    """Settings of a server; what a file leaves out keeps its default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    generators: dict[str, GeneratorSettings] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        strange = sorted(set(self.generators) - set(LIMITS))
+        if strange:
+            raise ValueError(f"no candidate generator {strange[0]!r}; there are {', '.join(LIMITS)}")
+        given = {name: GeneratorSettings(limit=limit) for name, limit in LIMITS.items()} | self.generators
+        object.__setattr__(self, "generators", given)
+        return self
+
+    @classmethod
+    def load(cls, path: Path) -> ServingSettings:
+        """Read a JSON file; raises ``ValueError`` naming the file, the field, the value and the rule."""
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError) as error:
+            raise ValueError(f"{path}: {error}") from error

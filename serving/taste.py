@@ -1,0 +1,56 @@
+"""A member's vectors at the instant of a request: stored, or solved from what they watched and picked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feature_repo import schema as s
+from feature_repo.transforms.fold_in import fold_in
+from feature_repo.transforms.picks import pick_weight, taste_history
+from feature_repo.transforms.towers import context_inputs, history_weights, user_tower
+from serving.eligibility import Visit
+from serving.members import Member
+
+
+def with_taste(visit: Visit) -> Member:
+    """Return the visit's member with an ALS vector and a two-tower vector, where their taste is known.
+
+    The stored ALS vector is taken as it is. Where there is none, or where what the member picked at sign-up
+    still counts, the vector is solved from the latest titles and the picks.
+    """
+    member, models = visit.member, visit.state.models.taste
+    if not member.personal:
+        return member
+    rows, fractions = _history(visit)
+    weight = pick_weight(visit.request.now_us, member.first_watched_at)
+    row_of = visit.state.catalogue.row_of
+    picked = np.array([row_of[title] for title in member.picks if title in row_of], dtype=np.int64)
+    rows, fractions = taste_history(rows, fractions, picked, weight)
+    features = member.features
+    solved = member.embedding is None or (len(picked) > 0 and weight > 0)
+    if solved and len(rows) and models.confidence is not None:
+        vector = fold_in(rows, fractions, models.title_factors, models.gram, models.confidence)
+        features = {**features, s.USER_EMBEDDING: vector[None, :]}
+    return replace(member, features=features, tower_vector=_tower_vector(visit, rows, fractions))
+
+
+def _history(visit: Visit) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    row_of = visit.state.catalogue.row_of
+    known = [(row_of[title], fraction) for title, fraction in visit.member.recent if title in row_of]
+    rows = np.array([row for row, _ in known], dtype=np.int64)
+    return rows, np.array([fraction for _, fraction in known], dtype=np.float32)
+
+
+def _tower_vector(
+    visit: Visit, rows: NDArray[np.int64], fractions: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    weights = visit.state.models.taste.tower_weights
+    learned = rows < len(weights["history"])
+    context = context_inputs(np.array([visit.request.now_us]), np.array([visit.request.device]))
+    vector: NDArray[np.float32] = user_tower(
+        weights, rows[learned][None, :], history_weights(fractions[learned])[None, :], context
+    )[0]
+    return vector

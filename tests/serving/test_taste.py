@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from feature_repo import schema as s
+from feature_repo.transforms.calendar import epoch_microseconds
+from serving.candidates.query import PageRequest
+from serving.eligibility import Visit
+from serving.members import Member, read_member
+from serving.taste import with_taste
+from training.bundle import BundleContents
+
+
+def taste_of(small: Any, user_id: str, **changed: Any) -> Member:
+    now = small.time[0]
+    member = read_member(small.features, user_id, now)
+    return with_taste(Visit(small.service.state, PageRequest(user_id, "tv", now), replace(member, **changed)))
+
+
+def solved_by_hand(contents: BundleContents, watched: dict[int, float]) -> np.ndarray:
+    """Hu, Koren, Volinsky 2008, eq. 4, written out over the whole catalogue."""
+    confidence = contents.confidence
+    assert confidence is not None
+    fractions = np.zeros(len(contents.title_ids))
+    fractions[list(watched)] = list(watched.values())
+    seen = np.isin(np.arange(len(fractions)), list(watched))
+    weight = np.where(seen, 1 + confidence.alpha * fractions, 1.0)
+    likes = seen & (fractions >= confidence.minimum_fraction)
+    y = contents.title_factors.astype(np.float64)
+    left = y.T @ (weight[:, None] * y) + confidence.regularization * np.eye(y.shape[1])
+    wanted: np.ndarray = np.linalg.solve(left, y.T @ (weight * likes))
+    return wanted
+
+
+def test_a_stored_vector_is_taken_as_it_is(small: Any, contents: BundleContents) -> None:
+    vector = taste_of(small, "ana").embedding
+    assert vector is not None
+    np.testing.assert_array_equal(vector, contents.title_factors[3])
+
+
+def test_picks_make_a_vector_of_half_a_completed_watch_each(small: Any, contents: BundleContents) -> None:
+    member = taste_of(small, "eve", picks=("t005", "t017", "no title of ours"))
+    assert member.personal
+    np.testing.assert_allclose(member.embedding, solved_by_hand(contents, {5: 0.5, 17: 0.5}), atol=1e-4)
+    assert member.tower_vector is not None
+
+
+def test_who_has_picks_that_still_count_is_solved_anew_from_both(
+    small: Any, contents: BundleContents
+) -> None:
+    first = epoch_microseconds(small.time[0] - timedelta(hours=36))
+    member = taste_of(small, "ana", picks=("t005",), first_watched_at=float(first))
+    watched = {10: 0.9, 11: 0.2, 20: 0.8}
+    np.testing.assert_allclose(member.embedding, solved_by_hand(contents, watched | {5: 0.25}), atol=1e-4)
+
+
+def test_after_72_hours_of_viewing_picks_count_no_more(small: Any, contents: BundleContents) -> None:
+    first = epoch_microseconds(small.time[0] - timedelta(hours=72))
+    with_picks = taste_of(small, "ana", picks=("t005",), first_watched_at=float(first))
+    plain = taste_of(small, "ana")
+    np.testing.assert_array_equal(with_picks.embedding, plain.embedding)
+    np.testing.assert_array_equal(with_picks.tower_vector, plain.tower_vector)
+
+
+def test_who_watched_but_has_no_stored_vector_is_solved_from_what_they_watched(
+    small: Any, contents: BundleContents, member_of: Any
+) -> None:
+    small.features.members["new"] = member_of({7: 1.0, 8: 0.5}, None)
+    member = taste_of(small, "new")
+    np.testing.assert_allclose(member.embedding, solved_by_hand(contents, {7: 1.0, 8: 0.5}), atol=1e-4)
+    assert member.features[s.USER_EMBEDDING].shape == (1, s.ALS_DIMENSIONS)  # the ranker sees it, too
+
+
+def test_of_whom_nothing_is_known_no_taste_is_made_up(small: Any) -> None:
+    member = taste_of(small, "stranger")
+    assert not member.personal
+    assert member.embedding is None
+    assert member.tower_vector is None
+
+
+@pytest.mark.parametrize("recent", [{}, {4: 0.5}])
+def test_a_new_members_page_is_personal_after_picking(
+    small: Any, page_of: Any, recent: dict[int, float], member_of: Any
+) -> None:
+    small.features.members["new"] = member_of(recent, None, country="KR") | {
+        s.SELECTED_TITLE_IDS: ["t005", "t017", "t023"], s.PICKED_AT: epoch_microseconds(small.time[0]),
+    }  # fmt: skip
+    page = page_of("new")
+    sources = {source for row in page["rows"] for tile in row["tiles"] for source in tile["sources"]}
+    assert {"als", "two_tower"} <= sources
+    assert page["degraded"] == []

@@ -1,0 +1,298 @@
+"""How quickly new members and new titles are served well: measured on some that no model has seen.
+
+Held-out members and titles are taken out of the training altogether. A held-out member's list is then made
+after no watch, after three picks, and after the first, third and tenth watch; a held-out title is looked for
+by its content alone, and after its first viewers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feature_repo import schema as s
+from feature_repo.transforms import candidate_mix as mix
+from feature_repo.transforms.calendar import epoch_microseconds
+from feature_repo.transforms.fold_in import fold_in, gram_matrix
+from feature_repo.transforms.picks import taste_history
+from feature_repo.transforms.towers import context_inputs, history_weights
+from training.config import TrainingConfig
+from training.content_map import map_content
+from training.evaluation import metrics
+from training.evaluation.results import MetricRow, with_interval
+from training.evaluation.top_k import top_k
+from training.generating import charts_as_of
+from training.interactions import InteractionMatrix, rows_of
+from training.new_titles import solve_title_vectors
+from training.popularity import EVERYWHERE, SegmentScores
+from training.retrieval import Retrieval, retrieval_as_of
+from training.training_data import TrainingData, interactions_as_of
+from training.two_tower_examples import member_histories
+
+STAGES: Final = (0, 1, 3, 10)
+"""Watches after which a new member's list is made."""
+PICKS: Final = 3
+FIRST_VIEWERS: Final = (5, 20)
+TITLE_K: Final = 100
+_SAMPLES: Final = 200
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Members and titles that the training must not see, as truth values over ``data``'s."""
+
+    members: NDArray[np.bool_]
+    titles: NDArray[np.bool_]
+
+    @classmethod
+    def draw(cls, data: TrainingData, whole: InteractionMatrix, share: float, seed: int) -> HeldOut:
+        """Draw ``share`` of the members with over 15 titles, and of the titles with 20 viewers or more."""
+        rng = np.random.default_rng(seed)
+        members = (whole.user_titles > 15) & (rng.random(len(data.members.user_ids)) < share)
+        titles = (whole.title_viewers >= 20) & (rng.random(len(data.catalogue.title_ids)) < share)
+        return cls(members, titles)
+
+
+def measure_cold_start(
+    data: TrainingData, config: TrainingConfig, hit_rates: mix.HitRates, share: float = 0.1
+) -> list[MetricRow]:
+    """Train without the held-out members and titles up to the test window; measure both.
+
+    Rows have the segments ``new_members: <stage>`` and ``new_titles: <how>``. ``hit_rates`` are those of a
+    training, which weigh the generators of the mix.
+    """
+    whole = interactions_as_of(data, data.windows.end)
+    held = HeldOut.draw(data, whole, share, config.seed)
+    events = data.events
+    unseen = held.members[rows_of(events.user_ids, data.members.user_ids)]
+    unseen |= held.titles[rows_of(events.title_ids, data.catalogue.title_ids)]
+    rest = replace(data, events=events.take(~unseen))
+    retrieval = retrieval_as_of(rest, data.windows.test_start, config)
+    popularity, _ = charts_as_of(rest, data.windows.test_start)
+    return [
+        *new_members(data, held, retrieval, popularity, hit_rates, config.seed),
+        *new_titles(data, held, whole, retrieval, config.seed),
+    ]
+
+
+def new_members(
+    data: TrainingData,
+    held: HeldOut,
+    retrieval: Retrieval,
+    popularity: SegmentScores,
+    hit_rates: mix.HitRates,
+    seed: int,
+) -> list[MetricRow]:
+    """Return recall@20 and NDCG@10 of popularity and of the personal mix at each stage.
+
+    What is to be found is the same at all stages: titles watched to half or further after the tenth, less the
+    picks. The first ten titles and the picks are never ranked. Picks are titles that the member will watch to
+    the end, as a sign-up dialogue would find out.
+    """
+    rng = np.random.default_rng(seed)
+    lists: dict[str, list[NDArray[np.int64]]] = {}
+    wanted = []
+    for member in _members_in_order(data, held):
+        later, fractions = member.titles[10:], member.fractions[10:]
+        liked = later[fractions >= s.COMPLETION_FRACTION]
+        picks = rng.permutation(liked)[:PICKS]
+        relevant = np.setdiff1d(later[fractions >= 0.5], picks)
+        if len(relevant) == 0 or len(picks) < PICKS:
+            continue
+        eligible = data.catalogue.available_at(data.windows.test_start) & ~held.titles
+        eligible[np.concatenate([member.titles[:10], picks])] = False
+        wanted.append(np.isin(np.arange(len(eligible)), relevant))
+        stages = {f"{n} watches": (member.first(n), member.titles[:0]) for n in STAGES}
+        stages[f"{PICKS} picks"] = (member.first(0), picks)
+        chart = _chart(popularity, member)
+        for stage, (watched, picked) in stages.items():
+            found = _personal(retrieval, member, watched, picked, chart, eligible, hit_rates)
+            lists.setdefault(f"mix|{stage}", []).append(found)
+        best = top_k(np.where(eligible, chart, -np.inf)[None].astype(np.float32), 20)[0]
+        lists.setdefault("popularity|any stage", []).append(best)
+    relevant_rows = np.array(wanted)
+    rows: list[MetricRow] = []
+    for name, ranked in lists.items():
+        model, stage = name.split("|")
+        rows += _rows(model, f"new_members: {stage}", np.array(ranked), relevant_rows, seed)
+    return rows
+
+
+def new_titles(
+    data: TrainingData, held: HeldOut, whole: InteractionMatrix, retrieval: Retrieval, seed: int
+) -> list[MetricRow]:
+    """Return recall@100 of held-out titles among everything their viewers had not seen.
+
+    By the towers, by the content's stand-in for ALS factors, by factors solved from the first viewers, and
+    for a random order.
+    """
+    seen = retrieval.matrix
+    users = np.flatnonzero((seen.user_titles > 0) & ~held.members)
+    users = np.random.default_rng(seed).permutation(users)[:2_000]
+    relevant = (whole.positives(0.5)[users].toarray() > 0) & held.titles
+    users, relevant = users[relevant.any(axis=1)], relevant[relevant.any(axis=1)]
+    eligible = np.tile(data.catalogue.available_at(data.windows.end), (len(users), 1))
+    eligible &= ~(seen.fractions[users].toarray() > 0)
+    factors = retrieval.factors
+    stand_in = np.where(
+        factors.title_factors.any(axis=1, keepdims=True), factors.title_factors,
+        map_content(retrieval.title_vectors, retrieval.content_to_als),
+    )  # fmt: skip
+    scores = {
+        "two_tower": _tower_vectors(data, held, retrieval, users) @ retrieval.title_vectors.T,
+        "als": factors.user_factors[users] @ stand_in.T,
+        "random": np.random.default_rng(seed).random(relevant.shape),
+        "popularity": np.tile(seen.title_viewers.astype(np.float32), (len(users), 1)),
+    }
+    rows: list[MetricRow] = []
+    for name, values in scores.items():
+        rows.append(_title_row(name, "content only", values, eligible, relevant, seed))
+    for viewers in FIRST_VIEWERS:
+        first = _first_viewers(data, held, whole, viewers)
+        solved = stand_in.copy()
+        titles = np.flatnonzero(held.titles)
+        assert factors.confidence is not None
+        solved[titles] = solve_title_vectors(first, titles, factors.user_factors, factors.confidence)
+        later = relevant & ~(first.fractions[users].toarray() > 0)
+        values = factors.user_factors[users] @ solved.T
+        rows.append(_title_row("als", f"{viewers} viewers", values, eligible, later, seed))
+    return rows
+
+
+@dataclass(frozen=True)
+class _Member:
+    """A member's distinct titles in the order of watching, how far each was watched, and who they are."""
+
+    titles: NDArray[np.int64]
+    fractions: NDArray[np.float32]
+    country: str
+    language: str
+    now_us: float
+
+    def first(self, n: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        return self.titles[:n], self.fractions[:n]
+
+
+def _members_in_order(data: TrainingData, held: HeldOut) -> Iterator[_Member]:
+    events = data.events
+    titles = rows_of(events.title_ids, data.catalogue.title_ids)
+    users = rows_of(events.user_ids, data.members.user_ids)
+    fractions = np.nan_to_num(events.watch_fractions)
+    for user in np.flatnonzero(held.members):
+        rows = np.flatnonzero(users == user)
+        distinct, first = np.unique(titles[rows], return_index=True)
+        furthest = np.zeros(len(data.catalogue.title_ids), dtype=np.float32)
+        np.maximum.at(furthest, titles[rows], fractions[rows])
+        order = distinct[np.argsort(first)]
+        order = order[~held.titles[order]]
+        if len(order) > 15:
+            yield _Member(
+                order, furthest[order], str(data.members.countries[user]), str(data.members.languages[user]),
+                float(events.timestamps[rows[0]]),
+            )  # fmt: skip
+
+
+def _chart(popularity: SegmentScores, member: _Member) -> NDArray[np.float32]:
+    rows = {name: row for row, name in enumerate(popularity.segments.tolist())}
+    fitting = [name for name in mix.segments_of(member.country, member.language) if name in rows]
+    chart: NDArray[np.float32] = popularity.scores[rows[fitting[0] if fitting else EVERYWHERE]]
+    return chart
+
+
+def _personal(
+    retrieval: Retrieval,
+    member: _Member,
+    watched: tuple[NDArray[np.int64], NDArray[np.float32]],
+    picked: NDArray[np.int64],
+    chart: NDArray[np.float32],
+    eligible: NDArray[np.bool_],
+    hit_rates: mix.HitRates,
+) -> NDArray[np.int64]:
+    """Return the first 20 of the mix of ALS, the towers and popularity, as serving would fold them in."""
+    factors, confidence = retrieval.factors, retrieval.factors.confidence
+    rows, fractions = taste_history(*watched, picked, 1.0)
+    orders = {mix.POPULARITY: chart}
+    if len(rows) and confidence is not None:
+        gram = gram_matrix(factors.title_factors)
+        orders[mix.ALS] = factors.title_factors @ fold_in(
+            rows, fractions, factors.title_factors, gram, confidence
+        )
+        context = context_inputs(np.array([member.now_us]), np.array([""]))
+        mask = history_weights(fractions)[None, :]
+        towers = retrieval.tower.user_vectors(rows[None, :].astype(np.int32), mask, context)[0]
+        orders[mix.TWO_TOWER] = retrieval.title_vectors @ towers
+    trained = retrieval.factors.title_factors.any(axis=1)
+    answers = []
+    for name, scores in orders.items():
+        allowed = np.flatnonzero(eligible & trained)
+        answers.append((name, allowed[np.argsort(-scores[allowed], kind="stable")[: mix.LIMITS[name]]]))
+    found = np.full(20, -1, dtype=np.int64)
+    best = mix.merge(answers, len(chart), hit_rates).rows[:20]
+    found[: len(best)] = best
+    return found
+
+
+def _tower_vectors(
+    data: TrainingData, held: HeldOut, retrieval: Retrieval, users: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    now = epoch_microseconds(data.windows.test_start)
+    instants = np.full(len(users), now)
+    history, mask = member_histories(
+        data.gateway, data.members.user_ids[users], instants, retrieval.tower.title_ids
+    )
+    mask = np.where(held.titles[history], np.float32(0), mask)
+    context = context_inputs(instants.astype(np.float64), np.full(len(users), ""))
+    return retrieval.tower.user_vectors(history, mask, context)
+
+
+def _first_viewers(
+    data: TrainingData, held: HeldOut, whole: InteractionMatrix, viewers: int
+) -> InteractionMatrix:
+    """Return the interactions of each held-out title's first viewers, members held out aside."""
+    events = data.events
+    titles = rows_of(events.title_ids, whole.title_ids)
+    users = rows_of(events.user_ids, whole.user_ids)
+    rows = np.flatnonzero(held.titles[titles] & ~held.members[users])
+    _, first = np.unique(np.stack([titles[rows], users[rows]]), axis=1, return_index=True)
+    rows = rows[np.sort(first)]
+    rank = np.zeros(len(rows), dtype=np.int64)
+    order = np.argsort(titles[rows], kind="stable")
+    starts = np.r_[0, np.flatnonzero(np.diff(titles[rows][order])) + 1]
+    rank[order] = np.arange(len(rows)) - np.repeat(starts, np.diff(np.r_[starts, len(rows)]))
+    kept = rows[rank < viewers]
+    fractions = np.asarray(whole.fractions[users[kept], titles[kept]]).ravel()
+    return InteractionMatrix.build(
+        events.user_ids[kept], events.title_ids[kept], fractions, whole.title_ids, whole.user_ids
+    )
+
+
+def _rows(
+    model: str, segment: str, ranked: NDArray[np.int64], relevant: NDArray[np.bool_], seed: int
+) -> list[MetricRow]:
+    hit, count = metrics.hits(ranked, relevant), relevant.sum(axis=1)
+    values = {("recall", 20): metrics.recall(hit, count), ("ndcg", 10): metrics.ndcg(hit[:, :10], count)}
+    return [
+        with_interval(
+            MetricRow(model, segment, metric, k, float(value.mean()), len(value)), value, _SAMPLES, seed
+        )
+        for (metric, k), value in values.items()
+    ]
+
+
+def _title_row(
+    model: str,
+    how: str,
+    scores: NDArray[np.floating],
+    eligible: NDArray[np.bool_],
+    relevant: NDArray[np.bool_],
+    seed: int,
+) -> MetricRow:
+    ranked = top_k(np.where(eligible, scores, -np.inf).astype(np.float32), TITLE_K)
+    value = metrics.recall(metrics.hits(ranked, relevant), relevant.sum(axis=1))
+    value = value[~np.isnan(value)]
+    row = MetricRow(model, f"new_titles: {how}", "recall", TITLE_K, float(value.mean()), len(value))
+    return with_interval(row, value, _SAMPLES, seed)

@@ -1,0 +1,133 @@
+"""The retrieval models of one instant: core factors and two towers, fitted on what was known by then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feature_repo.progress import Progress
+from feature_repo.store import FeatureGateway
+from feature_repo.transforms.towers import context_inputs
+from training.als import fit_als
+from training.bpr import fit_bpr
+from training.config import TrainingConfig
+from training.content_map import fit_content_map
+from training.datasets import title_contents_as_of
+from training.embeddings import store_embeddings
+from training.factors import Factors
+from training.interactions import InteractionMatrix
+from training.training_data import TrainingData, interactions_as_of
+from training.two_tower import TwoTower, fit_two_tower
+from training.two_tower_examples import member_histories, tower_examples
+
+CoreModel = Literal["als", "bpr"]
+
+MemberVectors = Callable[[NDArray[np.str_], NDArray[np.int64], NDArray[np.str_]], NDArray[np.float32]]
+"""(user_ids, instants in µs, device_types), n each, to two-tower vectors (n, 256)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """What candidates come from, as of one instant; T titles in the order of ``matrix.title_ids``.
+
+    ``title_vectors`` float32 (T, 256) are the item tower's, of unit length; ``content_to_als`` (257, 128)
+    takes them to stand-ins for factors.
+    """
+
+    as_of: datetime
+    matrix: InteractionMatrix
+    factors: Factors
+    tower: TwoTower
+    title_vectors: NDArray[np.float32]
+    content_to_als: NDArray[np.float32]
+
+    def member_vectors(
+        self,
+        gateway: FeatureGateway,
+        user_ids: NDArray[np.str_],
+        instants: NDArray[np.int64],
+        device_types: NDArray[np.str_],
+    ) -> NDArray[np.float32]:
+        """Return the user tower's vectors, float32 (n, 256), of members at instants (µs) on devices.
+
+        Histories are those the feature store knew at the instant.
+        """
+        history, mask = member_histories(gateway, user_ids, instants, self.tower.title_ids)
+        context = context_inputs(instants.astype(np.float64), device_types)
+        return self.tower.user_vectors(history, mask, context)
+
+
+def fit_retrieval(
+    data: TrainingData,
+    as_of: datetime,
+    config: TrainingConfig,
+    created_at: datetime,
+    before: Retrieval | None = None,
+    progress: Progress | None = None,
+) -> Retrieval:
+    """Fit the core model and the towers on what was known at ``as_of``; store the factors as features.
+
+    ``before``, an earlier fit, gives the first factors and weights; without it, stored factors of former
+    trainings are dropped.
+    """
+    retrieval = retrieval_as_of(data, as_of, config, before, progress)
+    store_embeddings(
+        data.lake, retrieval.factors, retrieval.matrix,
+        trained_at=as_of, created_at=created_at, model_version=f"{config.core_model}-{as_of:%Y%m%dT%H%M%SZ}",
+        replace=before is None,
+    )  # fmt: skip
+    return retrieval
+
+
+def retrieval_as_of(
+    data: TrainingData,
+    as_of: datetime,
+    config: TrainingConfig,
+    before: Retrieval | None = None,
+    progress: Progress | None = None,
+) -> Retrieval:
+    """Fit as :func:`fit_retrieval` does, and store nothing."""
+    matrix = interactions_as_of(data, as_of, config)
+    factors = fit_core(config.core_model, matrix, config, before.factors if before else None)
+    inputs = title_contents_as_of(data.gateway, matrix.title_ids, as_of)
+    tower = fit_towers(data, as_of, config, inputs, before, progress)
+    title_vectors = tower.title_vectors(inputs)
+    content_map = fit_content_map(title_vectors, factors.title_factors, matrix.title_viewers)
+    return Retrieval(as_of, matrix, factors, tower, title_vectors, content_map)
+
+
+def fit_core(
+    model: CoreModel, matrix: InteractionMatrix, config: TrainingConfig, warm_start: Factors | None = None
+) -> Factors:
+    """Fit ALS or BPR; with a warm start in ``warm_iterations``."""
+    if model == "bpr":
+        return fit_bpr(matrix, config.bpr, warm_start)
+    als = config.als
+    if warm_start is not None:
+        als = als.model_copy(update={"iterations": config.warm_iterations})
+    return fit_als(matrix, als, warm_start=warm_start)
+
+
+def fit_towers(
+    data: TrainingData,
+    as_of: datetime,
+    config: TrainingConfig,
+    inputs: NDArray[np.float32],
+    before: Retrieval | None,
+    progress: Progress | None,
+) -> TwoTower:
+    """Fit the towers on the positives before ``as_of``, each with its history as it stood then."""
+    examples = tower_examples(
+        data.gateway, data.events, data.catalogue.title_ids,
+        start=data.windows.start, end=as_of, minimum_fraction=config.two_tower.minimum_fraction,
+        empty_share=config.two_tower.empty_share, seed=config.two_tower.seed,
+    )  # fmt: skip
+    return fit_two_tower(
+        examples, data.catalogue.title_ids, inputs, config.two_tower,
+        warm_start=before.tower if before else None, progress=progress,
+    )  # fmt: skip
