@@ -24,7 +24,13 @@ _INSTANT = pa.timestamp("us", tz="UTC")
 
 
 class UnknownTitleError(ValueError):
-    """A title that the catalogue does not hold."""
+    """A picked title that the catalogue does not hold."""
+
+    def __init__(self, title_id: str) -> None:
+        super().__init__(
+            f"selected_title_ids holds {title_id!r}, which is not in the catalogue: choose among its titles"
+        )
+        self.title_id = title_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,10 @@ class Arrivals:
         """Return the position now, and the titles that changed since ``after``."""
         return self._feed.changes(after)
 
+    def age(self, after: str) -> float:
+        """Return how long ago, in seconds, the first change after ``after`` was published."""
+        return self._feed.age(after)
+
     def add_titles(self, titles: pa.Table, created_at: datetime) -> int:
         """Take in rows of the TITLES table, new or changed; return how many.
 
@@ -85,10 +95,7 @@ class Arrivals:
         """
         strangers = set(member.selected_title_ids).difference(known_titles)
         if strangers:
-            raise UnknownTitleError(
-                f"selected_title_ids holds {sorted(strangers)[0]!r}, which is not in the catalogue: "
-                "choose among its titles"
-            )
+            raise UnknownTitleError(sorted(strangers)[0])
         at = pa.array([created_at], _INSTANT)
         profile = {
             s.USER_ID: [member.user_id], s.COUNTRY: [member.country], s.LANGUAGE: [member.language],

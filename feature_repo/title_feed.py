@@ -48,3 +48,16 @@ class TitleFeed:
         if not entries:
             return after, ()
         return str(entries[-1][0]), tuple(dict.fromkeys(fields["title_id"] for _, fields in entries))
+
+    def age(self, after: str) -> float:
+        """Return how long ago the first change after ``after`` was published; 0 where there is none.
+
+        In seconds, by Redis's own clock.
+        """
+        entries = self._client.xrange(FEED, min=f"({after}", count=1)
+        if not entries:
+            return 0.0
+        seconds, microseconds = self._client.time()
+        published_ms = int(str(entries[0][0]).partition("-")[0])
+        age_ms = int(seconds) * 1000 + int(microseconds) // 1000 - published_ms
+        return max(0, age_ms) / 1000

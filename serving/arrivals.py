@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,12 @@ from numpy.typing import NDArray
 from feature_repo import schema as s
 from feature_repo.arrivals import NewMember
 from feature_repo.store import TitleSnapshot
-from feature_repo.transforms.towers import TITLE_INPUT_DIMENSIONS, title_inputs
+from feature_repo.transforms.towers import TITLE_INPUT_DIMENSIONS, TowerWeights, item_tower, title_inputs
+from serving.catalogue import Mask
 from serving.members import FeatureReader
+
+_LARGEST_FACTOR: Final = 1e6
+"""Factors are of the order of 1; their products with others' must stay within float32."""
 
 
 class ArrivalSource(Protocol):
@@ -27,6 +31,9 @@ class ArrivalSource(Protocol):
 
     def changes(self, after: str) -> tuple[str, tuple[str, ...]]:
         """Return the position now, and the titles that changed since."""
+
+    def age(self, after: str) -> float:
+        """Return how long ago, in seconds, the first change after ``after`` was published."""
 
     def add_titles(self, titles: Any, created_at: datetime) -> int:
         """Take in rows of the TITLES table."""
@@ -57,6 +64,32 @@ def with_changes(old: TitleSnapshot, fresh: TitleSnapshot) -> TitleSnapshot:
     }
     title_ids = np.concatenate([old.title_ids, fresh.title_ids])[rows]
     return TitleSnapshot(title_ids, row_of, columns, fresh.taken_at)
+
+
+def selected(snapshot: TitleSnapshot, keep: Mask) -> TitleSnapshot:
+    """Return the rows of a snapshot where ``keep`` (n,) holds, in their order."""
+    columns = {name: column[keep] for name, column in snapshot.columns.items()}
+    title_ids = snapshot.title_ids[keep]
+    row_of = {title_id: row for row, title_id in enumerate(title_ids.tolist())}
+    return TitleSnapshot(title_ids, row_of, columns, snapshot.taken_at)
+
+
+def sound_vectors(snapshot: TitleSnapshot) -> Mask:
+    """Return (n,) which titles' collaborative vectors may be served: whole, or none at all.
+
+    One vector with a hole or of absurd length would spoil what is computed of all of them, such as the Gram
+    matrix that members are folded in with.
+    """
+    vectors = snapshot.columns[s.TITLE_EMBEDDING]
+    missing = np.isnan(vectors).all(axis=1)
+    # abs before the comparison: NaN and infinity are not below any bound
+    return np.asarray(missing | (np.abs(vectors) < _LARGEST_FACTOR).all(axis=1), dtype=np.bool_)
+
+
+def sound_content(weights: TowerWeights, inputs: NDArray[np.float32]) -> Mask:
+    """Return (n,) for which ``inputs`` (n, TITLE_INPUT_DIMENSIONS) the item tower has a vector to show."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(np.isfinite(item_tower(weights, inputs)).all(axis=1), dtype=np.bool_)
 
 
 def content_inputs(reader: FeatureReader, title_ids: Sequence[str], now: datetime) -> NDArray[np.float32]:

@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 
 from feature_repo import schema as s
 from feature_repo.store import TitleSnapshot
-from serving.arrivals import ArrivalSource, content_inputs, with_changes
+from serving.arrivals import (
+    ArrivalSource,
+    content_inputs,
+    selected,
+    sound_content,
+    sound_vectors,
+    with_changes,
+)
 from serving.candidates.query import PageRequest
 from serving.clock import Clock, ClockMode, service_clock
 from serving.homepage import HomepageMaker
@@ -100,19 +107,26 @@ class StateKeeper:
 
     def _keep_checking(self) -> None:
         due = self._wall() + self._settings.poll_every
-        while not self._stopping.wait(self._settings.follow_every.total_seconds()):
+        pause = self._settings.follow_every
+        while not self._stopping.wait(pause.total_seconds()):
             if self._wall() >= due:
                 due = self._wall() + self._settings.poll_every
                 self.check()
-            else:
-                self.follow()
+            elif not self.follow():
+                pause = (
+                    self._settings.poll_every
+                )  # a store that is away need not be asked five times a second
+                continue
+            pause = self._settings.follow_every
 
-    def follow(self) -> None:
-        """Take in the titles that changed since the last look. Never raises."""
+    def follow(self) -> bool:
+        """Take in the titles that changed since the last look; return whether that worked. Never raises."""
         try:
             self._follow()
         except Exception:  # as above
             _log.exception("following the changed titles failed; trying again")
+            return False
+        return True
 
     def _follow(self) -> None:
         state = self._holder.current
@@ -120,19 +134,19 @@ class StateKeeper:
             return
         position, changed = self._arrivals.changes(self._followed)
         if changed:
-            now = state.clock()
-            fresh = self._reader.title_snapshot(list(changed), now)
-            self._swap_titles(state, with_changes(state.snapshot, fresh))
-            self._metrics.titles_changed(len(changed))
+            fresh = self._sound(self._reader.title_snapshot(list(changed), state.clock()))
+            fresher = self._swap_titles(state, with_changes(state.snapshot, fresh))
+            shown = sum(title_id in fresher.catalogue.row_of for title_id in fresh.row_of)
+            self._metrics.titles_changed(shown, self._arrivals.age(self._followed))
         self._followed = position
 
-    def _swap_titles(self, state: ServingState, snapshot: TitleSnapshot) -> None:
+    def _swap_titles(self, state: ServingState, snapshot: TitleSnapshot) -> ServingState:
         """Put a fresher snapshot in service; its first rows are those of the bundle."""
-        later = snapshot.title_ids[len(state.trained.title_factors) :].tolist()
-        inputs = content_inputs(self._reader, later, snapshot.taken_at)
+        snapshot, inputs = self._with_content(state.trained, snapshot)
         fresher = ServingState.of(state.trained, snapshot, inputs, state.clock, state.example_user_id)
         warn_of_other_vectors(fresher)
         self._holder.swap(fresher)
+        return fresher
 
     def _swap_champion(self) -> bool:
         """Return whether another champion was put in place."""
@@ -156,7 +170,8 @@ class StateKeeper:
         clock = service_clock(self._settings.clock_mode, end, self._wall, self._started_at)
         # Whatever changes from here on is in the feed after this position.
         followed = self._arrivals.position() if self._arrivals is not None else ""
-        snapshot, inputs = self._read_titles(bundle.contents.title_ids.tolist(), clock())
+        snapshot = self._read_titles(bundle.contents.title_ids.tolist(), clock())
+        snapshot, inputs = self._with_content(models, snapshot)
         user_ids = bundle.contents.user_ids.tolist()
         state = ServingState.of(models, snapshot, inputs, clock, user_ids[0] if user_ids else "newcomer")
         warn_of_other_vectors(state)
@@ -179,21 +194,49 @@ class StateKeeper:
             return
         self._refreshed_at = self._wall()
         try:
-            snapshot = self._reader.title_snapshot(list(current.catalogue.title_ids), current.clock())
+            fresh = self._reader.title_snapshot(list(current.catalogue.title_ids), current.clock())
         except Exception:
             self._metrics.snapshot_refreshed(False)
             raise
-        self._swap_titles(current, snapshot)
+        self._swap_titles(current, with_changes(current.snapshot, self._sound(fresh)))
         self._metrics.snapshot_refreshed(True)
 
-    def _read_titles(self, trained: list[str], now: datetime) -> tuple[TitleSnapshot, NDArray[np.float32]]:
-        """Read the bundle's titles, then those of the lake that came after it; with the latter's content."""
+    def _read_titles(self, trained: list[str], now: datetime) -> TitleSnapshot:
+        """Read the bundle's titles, then those that came after it.
+
+        The lake says which those are: it holds every title that was ever accepted, whereas the feed forgets,
+        with Redis or by its length.
+        """
         snapshot = self._reader.title_snapshot(trained, now)
         if self._arrivals is not None:
             later = sorted(set(self._arrivals.title_ids()).difference(trained))
             if later:
-                snapshot = with_changes(snapshot, self._reader.title_snapshot(later, now))
-        return snapshot, content_inputs(self._reader, snapshot.title_ids[len(trained) :].tolist(), now)
+                snapshot = with_changes(snapshot, self._sound(self._reader.title_snapshot(later, now)))
+        return snapshot
+
+    def _sound(self, fresh: TitleSnapshot) -> TitleSnapshot:
+        """Leave out titles whose vectors would spoil the others': a known title stays as it was."""
+        sound = sound_vectors(fresh)
+        self._refuse(fresh.title_ids[~sound].tolist(), "its collaborative vector is damaged")
+        return fresh if sound.all() else selected(fresh, sound)
+
+    def _with_content(
+        self, trained: Models, snapshot: TitleSnapshot
+    ) -> tuple[TitleSnapshot, NDArray[np.float32]]:
+        """Read what the item tower needs of later titles, and leave out those it has no vector for."""
+        bundled = len(trained.title_factors)
+        inputs = content_inputs(self._reader, snapshot.title_ids[bundled:].tolist(), snapshot.taken_at)
+        sound = sound_content(trained.taste.tower_weights, inputs)
+        if sound.all():
+            return snapshot, inputs
+        keep = np.concatenate([np.ones(bundled, dtype=np.bool_), sound])
+        self._refuse(snapshot.title_ids[~keep].tolist(), "its content vectors are damaged")
+        return selected(snapshot, keep), inputs[sound]
+
+    def _refuse(self, title_ids: list[str], reason: str) -> None:
+        if title_ids:
+            self._metrics.titles_refused(len(title_ids))
+            _log.error("titles refused", titles=title_ids[:10], number=len(title_ids), reason=reason)
 
 
 def warm_up(reader: FeatureReader, state: ServingState, user_ids: list[str]) -> None:

@@ -14,6 +14,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 MULTIPROCESS_DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS: Final = (0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.008, 0.015, 0.025, 0.05, 0.1, 0.25, 1.0)
+_SECONDS_TO_VISIBLE: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 2.0, 5.0, 30.0)
 
 
 class Metrics:
@@ -39,10 +40,16 @@ class Metrics:
         self._refreshes = Counter(
             "marquee_snapshot_refreshes", "Attempts to refresh the titles.", ["outcome"], registry=r
         )
-
         self._changed_titles = Counter(
             "marquee_changed_titles", "Titles taken in while serving, new or changed.", registry=r
         )
+        self._refused_titles = Counter(
+            "marquee_refused_titles", "New or changed titles that were refused.", registry=r
+        )
+        self._visible = Histogram(
+            "marquee_title_visible_seconds", "From a title's change announced to this worker showing it.",
+            registry=r, buckets=_SECONDS_TO_VISIBLE,
+        )  # fmt: skip
         self._stage = cache(self._stages.labels)  # looking a child up takes longer than counting
 
     def stage_finished(self, name: str, seconds: float, budget_ms: float) -> None:
@@ -59,9 +66,14 @@ class Metrics:
         """Count one request; ``route`` is the rule, not the path, to keep the number of series small."""
         self._requests.labels(route, str(status)).observe(seconds)
 
-    def titles_changed(self, titles: int) -> None:
-        """Count titles that were taken in while serving."""
+    def titles_changed(self, titles: int, seconds: float) -> None:
+        """Count titles that were taken in while serving, the first announced ``seconds`` ago."""
         self._changed_titles.inc(titles)
+        self._visible.observe(seconds)
+
+    def titles_refused(self, titles: int) -> None:
+        """Count titles that were refused."""
+        self._refused_titles.inc(titles)
 
     def bundle_swapped(self) -> None:
         """Count a bundle put in place."""

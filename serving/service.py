@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import faiss
 from threadpoolctl import threadpool_limits
 
+from feature_repo.arrivals import NewMember
+from serving import intake
 from serving.api.models import Homepage
 from serving.arrivals import ArrivalSource
 from serving.bundles import KeeperSettings, StateKeeper
@@ -101,6 +104,21 @@ class HomepageService:
         if self._maker is None:
             raise NotReadyError("the service was not started")
         return self._maker.make(state, request)
+
+    def sign_up(self, member: NewMember) -> bool:
+        """Take in a member; return whether they are new. Raises as :func:`serving.intake.sign_up` does."""
+        state, arrivals = self.state, self.arrivals
+        return intake.sign_up(self._connected, arrivals, state, member)
+
+    def known_since(self, title_id: str) -> datetime:
+        """Return since when a version of a title that comes in now is known."""
+        return intake.next_version(self._connected, title_id, self.state.clock())
+
+    @property
+    def _connected(self) -> FeatureReader:
+        if self._reader is None:
+            raise NotReadyError("the service was not started")
+        return self._reader
 
     @property
     def arrivals(self) -> ArrivalSource:

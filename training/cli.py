@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 from rich.console import Console
 
@@ -18,11 +20,13 @@ from feature_repo.simulation.cli import simulate_command
 from feature_repo.simulation.world import World
 from feature_repo.title_feed import TitleFeed
 from training.bundle import CHAMPION, BundleAliases, BundleContents, BundleError, load_bundle
+from training.cold_start import measure_cold_start
 from training.config import TrainingConfig
 from training.judging import TruePlayProbability
 from training.new_titles import MINIMUM_VIEWERS, add_title_vectors
 from training.pipeline import train
 from training.steps import StepRecorder
+from training.training_data import read_training_data
 
 SIMULATED = "simulated service"
 _CONFIG = click.option(
@@ -113,6 +117,38 @@ def solve_titles(min_viewers: int) -> None:
     click.echo(f"{len(solved)} titles solved")
     for title_id in solved:
         click.echo(title_id)
+
+
+@main.command("cold-start")
+@_CONFIG
+@click.option("--share", default=0.1, show_default=True, help="Members and titles held out.")
+def cold_start(config_file: Path | None, share: float) -> None:
+    """Measure how soon new members and new titles are served well.
+
+    Trains without a share of them, then shows what is found for them watch by watch. Needs a champion, whose
+    merge is used; publishes nothing.
+    """
+    settings, config = Settings.from_environment(), _config(config_file)
+    with open_gateway(settings) as gateway:
+        try:
+            champion = champion_of(settings)
+            data = read_training_data(gateway, Lake(settings.lake), config)
+            rows = measure_cold_start(data, config, hit_rates_of(champion), share)
+        except (ValueError, FileNotFoundError, LakeError, BundleError) as error:
+            raise click.ClickException(str(error)) from error
+    for row in rows:
+        click.echo(
+            f"{row.segment:<28}{row.model:<12}{row.metric}@{row.k} {row.value:.4f} "
+            f"({row.low:.4f} to {row.high:.4f}, {row.users:,} members)"
+        )
+
+
+def hit_rates_of(contents: BundleContents) -> dict[str, NDArray[np.float32]]:
+    """Return the hit rates of a bundle, by generator, without the zeros that fill them up."""
+    return {
+        name: curve[curve > 0]
+        for name, curve in zip(contents.hit_rate_sources.tolist(), contents.hit_rates, strict=True)
+    }
 
 
 def champion_of(settings: Settings) -> BundleContents:

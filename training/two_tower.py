@@ -38,7 +38,7 @@ class TwoTowerConfig(BaseModel):
     warm_epochs: int = Field(1, ge=0, description="at most, when starting from earlier weights")
     patience: int = Field(1, ge=1, description="epochs without a better validation before stopping")
     batch: int = Field(1_024, ge=2, description="positives per step, and in-batch negatives of each")
-    uniform_negatives: int = Field(512, ge=0, description="titles drawn evenly from the catalogue per step")
+    uniform_negatives: int = Field(512, ge=0, description="titles drawn evenly from all watched per step")
     temperature: float = Field(0.1, gt=0, description="divides the inner products")
     learning_rate: float = Field(1e-3, gt=0, description="of Adam")
     history_learning_rate: float = Field(
@@ -137,6 +137,8 @@ class _Trainer:
         }
         self._inputs = torch.tensor(inputs, device=device)
         shares = np.bincount(examples.titles, minlength=len(inputs)) / max(len(examples), 1)
+        # That nobody has watched a title yet says nothing against its content.
+        self._watched = np.flatnonzero(shares)
         self._log_share = torch.tensor(np.log(np.maximum(shares, 1e-12)), device=device, dtype=torch.float32)
         others = [weight for name, weight in self._weights.items() if name != "history"]
         self._optimiser = torch.optim.Adam([{"params": others, "lr": config.learning_rate}])
@@ -167,7 +169,7 @@ class _Trainer:
     def _step(self, rows: NDArray[np.int64]) -> float:
         examples = self._examples
         moments = examples.moments[rows]
-        uniform = self._rng.integers(0, len(self._inputs), self._config.uniform_negatives)
+        uniform = self._rng.choice(self._watched, self._config.uniform_negatives)
         titles = np.concatenate([examples.titles[rows], uniform]).astype(np.int64)
         given = [
             torch.from_numpy(array).to(self._device)
@@ -210,7 +212,7 @@ class _Trainer:
 
     def _log_expected(self, titles: torch.Tensor, positives: int) -> torch.Tensor:
         """Return the log of how often each title is expected among a step's candidates, (titles,)."""
-        uniform = self._config.uniform_negatives / len(self._inputs)
+        uniform = self._config.uniform_negatives / len(self._watched)
         return torch.log(positives * torch.exp(self._log_share[titles]) + uniform)
 
 

@@ -7,6 +7,7 @@ Evaluation and serving both merge here, so that what is measured is what is serv
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -26,15 +27,15 @@ CONTINUE_WATCHING: Final = "continue_watching"
 CANDIDATES: Final = 500
 """How many titles the ranker is given."""
 LIMITS: Final[Mapping[str, int]] = {
-    ALS: 400, TWO_TOWER: 300, SIMILAR: 200, TRENDING: 100, TRENDING_IN_COUNTRY: 100, POPULARITY: 200,
-    NEW_TITLES: 60, CONTINUE_WATCHING: 20,
+    ALS: 500, TWO_TOWER: 500, SIMILAR: 200, TRENDING: 200, TRENDING_IN_COUNTRY: 200, POPULARITY: 500,
+    NEW_TITLES: 100, CONTINUE_WATCHING: 20,
 }  # fmt: skip
 """How many titles each generator proposes at most."""
 QUOTAS: Final[Mapping[str, int]] = {
-    ALS: 50, TWO_TOWER: 30, SIMILAR: 20, TRENDING: 10, TRENDING_IN_COUNTRY: 10, POPULARITY: 20,
-    NEW_TITLES: 20, CONTINUE_WATCHING: 20,
+    ALS: 10, TWO_TOWER: 10, SIMILAR: 20, TRENDING: 10, TRENDING_IN_COUNTRY: 10, POPULARITY: 10,
+    NEW_TITLES: 15, CONTINUE_WATCHING: 20,
 }  # fmt: skip
-"""How many of each generator's best are among the candidates in any case."""
+"""How many of each generator's best are among the candidates in any case: its row on the page needs them."""
 
 Rows = NDArray[np.intp]
 HitRates = Mapping[str, NDArray[np.float32]]
@@ -42,6 +43,8 @@ HitRates = Mapping[str, NDArray[np.float32]]
 
 _PRIOR_HIT_RATE: Final = 0.05
 _RANK_OFFSET: Final = 60.0
+_TIE_WEIGHT: Final = 1e-7
+"""Small enough to decide between equal hit rates only."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,51 +92,52 @@ def merge(
     A title's score is the probability that it is watched next if each generator were an independent
     witness, ``1 - prod(1 - p)`` over the answers that hold it, with p the generator's hit rate at the title's
     rank (0 beyond the measured ranks). The best ``quotas[generator]`` of an answer are among the candidates
-    whatever their score, as long as ``limit`` allows; several answers of one generator share its quota.
+    whatever their score, as long as ``limit`` allows; several answers of one generator share its quota. Where
+    hit rates are level, the better ranks come first.
     """
+    names = list(dict.fromkeys(source for source, _ in answers))
     doubt = np.zeros(titles)
+    bits = np.zeros(titles, dtype=np.int64)
     for source, rows in answers:
         rates = hit_rates.get(source)
         curve = default_hit_rate(len(rows)) if rates is None else rates[: len(rows)]
         doubt[rows[: len(curve)]] += np.log1p(-curve.astype(np.float64))
-    found = np.zeros(titles, dtype=bool)
-    for _, rows in answers:
-        found[rows] = True
-    fused = -np.expm1(doubt)
-    candidates = np.flatnonzero(found)
+        bits[rows] |= 1 << names.index(source)
+    candidates = np.flatnonzero(bits)
     if len(candidates) > limit:
-        candidates = _cut(candidates, fused, _guaranteed(answers, titles, quotas), limit)
-    rows = candidates[np.argsort(-fused[candidates], kind="stable")]
-    return Merged(rows, fused[rows].astype(np.float32), _sources(answers, titles, rows))
+        guaranteed = _guaranteed(answers, titles, quotas)[candidates]
+        candidates = candidates[_cut(doubt[candidates], guaranteed, limit)]
+    rows = candidates[np.argsort(doubt[candidates], kind="stable")]
+    fused = -np.expm1(doubt[rows])
+    return Merged(rows, fused.astype(np.float32), _sources(names, bits, rows))
 
 
 def _guaranteed(
     answers: Sequence[tuple[str, NDArray[np.integer[Any]]]], titles: int, quotas: Mapping[str, int]
 ) -> NDArray[np.bool_]:
     mask = np.zeros(titles, dtype=bool)
-    sharing: dict[str, int] = {}
-    for source, _ in answers:
-        sharing[source] = sharing.get(source, 0) + 1
+    sharing = Counter(source for source, _ in answers)
     for source, rows in answers:
         mask[rows[: -(-quotas.get(source, 0) // sharing[source])]] = True
     return mask
 
 
-def _cut(
-    candidates: Rows, fused: NDArray[np.float64], guaranteed: NDArray[np.bool_], limit: int
-) -> NDArray[np.intp]:
-    """Keep the guaranteed and the best of the others; best first in each group, ties by row."""
-    order = np.lexsort((-fused[candidates], ~guaranteed[candidates]))
-    return candidates[order[:limit]]
+def _cut(doubt: NDArray[np.float64], guaranteed: NDArray[np.bool_], limit: int) -> NDArray[np.intp]:
+    """Keep the guaranteed and the least doubtful of the others, ``limit`` in all; of equals the earlier."""
+    certain, others = np.flatnonzero(guaranteed), np.flatnonzero(~guaranteed)
+    if len(certain) >= limit:
+        return certain[_lowest(doubt[certain], limit)]
+    return np.concatenate([certain, others[_lowest(doubt[others], limit - len(certain))]])
 
 
-def _sources(
-    answers: Sequence[tuple[str, NDArray[np.integer[Any]]]], titles: int, rows: Rows
-) -> dict[int, tuple[str, ...]]:
-    names = list(dict.fromkeys(name for name, _ in answers))
-    bits = np.zeros(titles, dtype=np.int64)
-    for name, found in answers:
-        bits[found] |= 1 << names.index(name)
+def _lowest(values: NDArray[np.float64], k: int) -> NDArray[np.intp]:
+    """Return the places of the ``k`` lowest values, 0 < k <= len(values), in any order; of equals the first."""
+    kth = np.partition(values, k - 1)[k - 1]
+    below, equal = np.flatnonzero(values < kth), np.flatnonzero(values == kth)
+    return np.concatenate([below, equal[: k - len(below)]])
+
+
+def _sources(names: Sequence[str], bits: NDArray[np.int64], rows: Rows) -> dict[int, tuple[str, ...]]:
     patterns = bits[rows].tolist()
     tuples = {
         pattern: tuple(name for bit, name in enumerate(names) if pattern >> bit & 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import pyarrow as pa
@@ -14,7 +14,12 @@ from serving.api.models import Identifier
 Country = Annotated[str, StringConstraints(pattern="^[A-Z]{2}$")]
 Language = Annotated[str, StringConstraints(pattern="^[a-z]{2}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+NewIdentifier = Annotated[
+    str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^/\x00-\x1f\x7f]+$")
+]
+"""An identifier that can stand in a path."""
 _MOST_PICKS = 50
+_EARLIEST, _LATEST = datetime(1870, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
 class _Body(BaseModel):
@@ -24,7 +29,7 @@ class _Body(BaseModel):
 class SignUp(_Body):
     """A new member, with the titles they picked; who picks none gets what is popular around them."""
 
-    user_id: Identifier
+    user_id: NewIdentifier
     country: Country | None = Field(None, description="ISO 3166-1 alpha-2")
     language: Language | None = Field(None, description="ISO 639-1")
     selected_title_ids: Annotated[list[Identifier], Field(max_length=_MOST_PICKS)] = Field(
@@ -57,8 +62,12 @@ class TitleRecord(_Body):
     )
     synopsis: Annotated[str, StringConstraints(max_length=20_000)] | None = None
     franchise_id: Identifier | None = None
-    countries: list[Country] | None = Field(None, description="where it may be shown; null: everywhere")
-    available_since: AwareDatetime | None = Field(None, description="from now on if left out")
+    countries: Annotated[list[Country], Field(min_length=1)] | None = Field(
+        None, description="where it may be shown; null: everywhere"
+    )
+    available_since: Annotated[AwareDatetime, Field(ge=_EARLIEST, lt=_LATEST)] | None = Field(
+        None, description="from now on if left out"
+    )
 
     @field_validator("genres")
     @classmethod
@@ -68,9 +77,12 @@ class TitleRecord(_Body):
             raise ValueError(f"{strange[0]!r} is no genre; use some of {', '.join(s.GENRES)}")
         return genres
 
-    def row(self, title_id: str, known_since: datetime) -> pa.Table:
-        """Return the one row of the TITLES table; ``known_since`` (aware): when this version became known."""
+    def row(self, title_id: str, known_since: datetime, now: datetime) -> pa.Table:
+        """Return the one row of the TITLES table, of the version that became known at ``known_since``.
+
+        A title whose day is left out is available from ``now`` on. Both instants are aware.
+        """
         values = self.model_dump() | {s.TITLE_ID: title_id, s.EVENT_TIMESTAMP: known_since}
-        values[s.AVAILABLE_SINCE] = self.available_since or known_since
+        values[s.AVAILABLE_SINCE] = self.available_since or now
         columns = {c.name: pa.array([values[c.name]], c.type) for c in s.TITLES.columns}
         return pa.table(columns, schema=s.TITLES.arrow_schema)

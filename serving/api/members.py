@@ -16,12 +16,16 @@ blueprint = Blueprint("members", __name__)
 
 @blueprint.post(SIGN_UP.rule)
 def sign_up() -> Response:
-    """Take in a new member; sent again, the latest word counts."""
+    """Take in a new member: 201. Sent again, the same sign-up changes nothing: 200; another one: 409."""
     body = read_body(SignUp)
-    state = service().state
     member = NewMember(body.user_id, body.country, body.language, tuple(body.selected_title_ids))
-    service().arrivals.add_member(member, state.catalogue.title_ids, state.clock())
-    answer = MemberAccepted(user_id=body.user_id, selected_title_ids=body.selected_title_ids)
-    response = Response(answer.model_dump_json(), status=HTTPStatus.CREATED, content_type="application/json")
+    status = HTTPStatus.CREATED if service().sign_up(member) else HTTPStatus.OK
+    answer = MemberAccepted(
+        user_id=body.user_id,
+        country=body.country,
+        language=body.language,
+        selected_title_ids=body.selected_title_ids,
+    )
+    response = Response(answer.model_dump_json(), status=status, content_type="application/json")
     response.headers["Location"] = url_for("homepages.homepage", user_id=body.user_id)
     return response

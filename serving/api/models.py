@@ -73,9 +73,11 @@ class SimilarTitles(_Answer):
 
 
 class MemberAccepted(_Answer):
-    """A member was taken in."""
+    """A member was taken in: what is kept of them."""
 
     user_id: str
+    country: str | None
+    language: str | None
     selected_title_ids: list[str]
 
 

@@ -19,9 +19,6 @@ _HEADERS: Final = {
 }
 
 
-_MEANING: Final = {HTTPStatus.OK: "The answer.", HTTPStatus.CREATED: "Taken in, for the first time."}
-
-
 def openapi_document(operations: Sequence[Operation], version: str = "1") -> dict[str, Any]:
     """Return the document as JSON values."""
     models: list[tuple[type[BaseModel], Literal["serialization", "validation"]]] = [
@@ -51,7 +48,7 @@ def _paths(operations: Sequence[Operation]) -> dict[str, dict[str, Any]]:
 def _operation(operation: Operation) -> dict[str, Any]:
     responses = {
         str(status.value): _response(
-            "The answer." if status == HTTPStatus.OK else status.phrase,
+            _meaning(operation, status),
             operation.content_type,
             operation.answer,
         )
@@ -68,6 +65,12 @@ def _operation(operation: Operation) -> dict[str, Any]:
     if operation.admin:
         described["security"] = [{"admin": []}]
     return described
+
+
+def _meaning(operation: Operation, status: HTTPStatus) -> str:
+    if status == HTTPStatus.CREATED:
+        return "Taken in, for the first time."
+    return "The answer." if operation.body is None else "It was known before."
 
 
 def _response(

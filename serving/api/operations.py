@@ -8,6 +8,7 @@ from typing import Final, Literal, TypeVar
 
 from flask import current_app, request
 from pydantic import BaseModel
+from werkzeug.exceptions import BadRequest
 
 from serving.api import bodies as b
 from serving.api import models as m
@@ -55,8 +56,9 @@ _REFUSED: Final = (
     HTTPStatus.SERVICE_UNAVAILABLE,
 )  # fmt: skip
 SIGN_UP: Final = Operation(
-    "/v1/members", "Take in a new member.", m.NoParameters, m.MemberAccepted, _REFUSED,
-    method="post", body=b.SignUp, success=(HTTPStatus.CREATED,),
+    "/v1/members", "Take in a new member.", m.NoParameters, m.MemberAccepted,
+    (*_REFUSED, HTTPStatus.CONFLICT),
+    method="post", body=b.SignUp, success=(HTTPStatus.CREATED, HTTPStatus.OK),
 )  # fmt: skip
 TITLE: Final = Operation(
     "/v1/titles/{title_id}", "Take in a title, new or changed.", m.TitleParameters, m.TitleAccepted,
@@ -91,4 +93,8 @@ def read_body(body: type[_Parameters]) -> _Parameters:
 
     Raises pydantic's ``ValidationError``, and werkzeug's errors for what is no JSON: all become problems.
     """
-    return body.model_validate(request.get_json())
+    try:
+        sent = request.get_json()
+    except RecursionError:  # thousands of brackets
+        raise BadRequest("the JSON is nested too deeply: send one object") from None
+    return body.model_validate(sent)

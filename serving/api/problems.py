@@ -8,10 +8,12 @@ from typing import Any, Final
 import structlog
 from flask import Flask, Response, request
 from pydantic import BaseModel, ValidationError
+from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
 
 from feature_repo.arrivals import UnknownTitleError
 from serving.api.models import InvalidParameter, Problem
+from serving.intake import AlreadyMemberError
 from serving.service import NotReadyError
 
 PROBLEM_JSON: Final = "application/problem+json"
@@ -27,6 +29,8 @@ _REMEDIES: Final = {
     "string_too_long": "give at most {max_length} characters",
 }
 
+_LONGEST_VALUE: Final = 500
+
 _log = structlog.get_logger(__name__)
 
 
@@ -39,6 +43,8 @@ def register_problems(app: Flask) -> None:
     app.register_error_handler(ValidationError, _invalid)
     app.register_error_handler(TitleNotFoundError, _not_found)
     app.register_error_handler(UnknownTitleError, _unknown_title)
+    app.register_error_handler(AlreadyMemberError, _already_member)
+    app.register_error_handler(RedisError, _store_away)
     app.register_error_handler(NotReadyError, _not_ready)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _unexpected)
@@ -60,9 +66,11 @@ def _invalid(error: ValidationError) -> Response:
 
 def _refused(item: Any) -> InvalidParameter:
     remedy = _REMEDIES.get(item["type"], item["msg"]).format_map(item.get("ctx", {}))
-    value = (
-        None if item["input"] is None or isinstance(item["input"], dict | BaseModel) else str(item["input"])
-    )
+    sent = item["input"]
+    value = None if sent is None or isinstance(sent, dict | BaseModel) else str(sent)
+    if value is not None:
+        # Half a surrogate pair is no text that an answer could hold.
+        value = value[:_LONGEST_VALUE].encode(errors="replace").decode()
     return InvalidParameter(field=".".join(map(str, item["loc"])), value=value, remedy=remedy)
 
 
@@ -71,7 +79,19 @@ def _not_found(error: TitleNotFoundError) -> Response:
 
 
 def _unknown_title(error: UnknownTitleError) -> Response:
-    return problem(HTTPStatus.BAD_REQUEST, str(error))
+    refused = InvalidParameter(
+        field="selected_title_ids", value=error.title_id, remedy="choose among the titles of the catalogue"
+    )
+    return problem(HTTPStatus.BAD_REQUEST, str(error), [refused])
+
+
+def _already_member(error: AlreadyMemberError) -> Response:
+    return problem(HTTPStatus.CONFLICT, str(error))
+
+
+def _store_away(error: RedisError) -> Response:
+    _log.error("the feature store is away", path=request.path, reason=str(error))
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, "the feature store does not answer; send it again later")
 
 
 def _not_ready(error: NotReadyError) -> Response:

@@ -47,12 +47,15 @@ def similar(title_id: str) -> Response:
 
 @blueprint.put(TITLE.rule)
 def put(title_id: str) -> Response:
-    """Take in a title; it stands in every generator's index within a second, without a training."""
+    """Take in a title; it stands in every generator's index within a second, without a training.
+
+    A new title answers 201, a changed one 200.
+    """
     require_admin()
     title_id = parse(TitleParameters, title_id=title_id).title_id
     record, state = read_body(TitleRecord), service().state
-    known_since = state.clock()
-    service().arrivals.add_titles(record.row(title_id, known_since), known_since)
+    arrivals, known_since = service().arrivals, service().known_since(title_id)
+    arrivals.add_titles(record.row(title_id, known_since, state.clock()), known_since)
     answer = TitleAccepted(title_id=title_id, known_since=known_since)
     status = HTTPStatus.OK if title_id in state.catalogue.row_of else HTTPStatus.CREATED
     return Response(answer.model_dump_json(), status=status, content_type="application/json")

@@ -4,7 +4,7 @@ import pytest
 import redis
 
 from feature_repo.settings import Settings
-from feature_repo.title_feed import TitleFeed
+from feature_repo.title_feed import FEED, TitleFeed
 
 
 @pytest.fixture
@@ -37,6 +37,20 @@ def test_two_readers_hear_the_same(feed: TitleFeed, settings: Settings) -> None:
     begin = feed.position()
     other.publish(["t1"])
     assert feed.changes(begin) == other.changes(begin)
+
+
+def test_the_age_of_a_change_is_that_of_the_first_after_a_position(
+    feed: TitleFeed, settings: Settings
+) -> None:
+    begin = feed.position()
+    assert feed.age(begin) == 0
+    with redis.Redis.from_url(str(settings.redis_url)) as client:
+        seconds, _ = client.time()
+        client.xadd(FEED, {"title_id": "t1"}, id=f"{(seconds - 100) * 1000}-0")
+    feed.publish(["t2"])
+    assert 99 < feed.age(begin) < 200
+    assert feed.age(f"{(seconds - 100) * 1000}-0") < 50
+    assert feed.age(feed.position()) == 0
 
 
 def test_without_redis_it_fails_and_says_so() -> None:

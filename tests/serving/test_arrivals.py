@@ -1,11 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
+import redis
+import structlog
 
 from feature_repo import schema as s
 from feature_repo.arrivals import NewMember, UnknownTitleError
@@ -39,24 +43,36 @@ class InMemoryArrivals:
     def changes(self, after: str) -> tuple[str, tuple[str, ...]]:
         return self.position(), tuple(dict.fromkeys(self.told[int(after) :]))
 
+    def age(self, after: str) -> float:
+        return 0.25 if int(after) < len(self.told) else 0.0
+
     def add_titles(self, titles: Any, created_at: datetime) -> int:  # noqa: ARG002
         for row in titles.to_pylist():
-            row.pop(s.EVENT_TIMESTAMP)
+            updated_at = row.pop(s.EVENT_TIMESTAMP).timestamp() * 1e6
+            if updated_at <= self.small.features.titles.get(row[s.TITLE_ID], {}).get(s.UPDATED_AT, 0):
+                continue  # as the online store does
             vector = np.zeros(len(s.GENRES), np.float32)
             vector[[s.GENRES.index(genre) for genre in row[s.GENRE_NAMES]]] = 1
             since = row[s.AVAILABLE_SINCE].timestamp() * 1e6
             self.small.features.titles[row[s.TITLE_ID]] = row | {
                 s.GENRE_VECTOR: vector,
                 s.AVAILABLE_SINCE: since,
+                s.UPDATED_AT: updated_at,
             }
             self.told.append(row[s.TITLE_ID])
         return len(titles)
 
-    def add_member(self, member: NewMember, known_titles: Sequence[str], created_at: datetime) -> None:  # noqa: ARG002
+    def add_member(self, member: NewMember, known_titles: Sequence[str], created_at: datetime) -> None:
         strangers = set(member.selected_title_ids) - set(known_titles)
         if strangers:
-            raise UnknownTitleError(f"selected_title_ids holds {sorted(strangers)[0]!r}")
+            raise UnknownTitleError(sorted(strangers)[0])
         self.members.append(member)
+        self.small.features.members[member.user_id] = {
+            s.COUNTRY: member.country,
+            s.LANGUAGE: member.language,
+            s.SELECTED_TITLE_IDS: list(member.selected_title_ids),
+            s.PICKED_AT: created_at.timestamp() * 1e6,
+        }
 
 
 @pytest.fixture
@@ -153,7 +169,7 @@ def test_a_member_signs_up_with_picks(open_to_arrivals: Any, client: Any) -> Non
     answer = client.post("/v1/members", json=body)
     assert answer.status_code == 201
     assert answer.headers["Location"] == "/v1/members/zoe/homepage"
-    assert answer.get_json() == {"user_id": "zoe", "selected_title_ids": ["t003", "t004", "t005"]}
+    assert answer.get_json() == body
     assert open_to_arrivals.arrivals.members == [NewMember("zoe", "KR", "ko", ("t003", "t004", "t005"))]
 
 
@@ -161,6 +177,10 @@ def test_a_member_signs_up_with_picks(open_to_arrivals: Any, client: Any) -> Non
     ("body", "named"),
     [
         ({"user_id": ""}, "user_id"),
+        ({"user_id": "a/b"}, "user_id"),
+        ({"user_id": "\ud800"}, "user_id"),
+        ({"user_id": 5}, "user_id"),
+        ({"user_id": "zoe", "selected_title_ids": [f"t{row:03d}" for row in range(51)]}, "at most 50"),
         ({"user_id": "zoe", "country": "Korea"}, "country"),
         ({"user_id": "zoe", "language": "KO"}, "language"),
         ({"user_id": "zoe", "selected_title_ids": ["t003", "t003"]}, "t003"),
@@ -178,7 +198,16 @@ def test_what_cannot_be_taken_in_is_named(open_to_arrivals: Any, client: Any, bo
 
 @pytest.mark.parametrize(
     ("body", "named"),
-    [({}, "name"), (RECORD | {"genres": ["Noise"]}, "Noise"), (RECORD | {"cast": [""]}, "cast")],
+    [
+        ({}, "name"),
+        (RECORD | {"genres": ["Noise"]}, "Noise"),
+        (RECORD | {"cast": [""]}, "cast"),
+        (RECORD | {"title_id": "y"}, "title_id"),
+        (RECORD | {"countries": []}, "countries"),  # would mean: everywhere
+        (RECORD | {"available_since": "9999-12-31T23:59:59-12:00"}, "available_since"),
+        (RECORD | {"available_since": "2026-03-01"}, "available_since"),
+        (RECORD | {"runtime_minutes": float("nan")}, "runtime_minutes"),
+    ],
 )
 def test_a_title_that_does_not_fit_is_refused(client: Any, body: Any, named: str) -> None:
     answer = client.put("/v1/titles/x", json=body, headers=TOKEN)
@@ -199,8 +228,197 @@ def test_only_who_bears_the_token_may_put_titles(open_to_arrivals: Any, client: 
 def test_a_body_that_is_no_json_or_too_large_is_a_problem(client: Any) -> None:
     assert client.post("/v1/members", data="user_id=zoe").status_code == 415
     assert client.post("/v1/members", data="{", content_type="application/json").status_code == 400
+    nested = client.post("/v1/members", data="[" * 100_000, content_type="application/json")
+    assert (nested.status_code, nested.content_type) == (400, "application/problem+json")
     large = client.post("/v1/members", data=b"x" * 2_000_000, content_type="application/json")
     assert (large.status_code, large.content_type) == (413, "application/problem+json")
+
+
+def test_an_unknown_pick_is_named_as_field_value_and_remedy(client: Any) -> None:
+    answer = client.post("/v1/members", json={"user_id": "zoe", "selected_title_ids": ["t003", "ghost"]})
+    errors = answer.get_json(force=True)["errors"]
+    assert [(e["field"], e["value"]) for e in errors] == [("selected_title_ids", "ghost")]
+    assert "catalogue" in errors[0]["remedy"]
+
+
+@pytest.mark.parametrize("picks", [[], ["t004", "t003"]])
+def test_a_sign_up_sent_again_changes_nothing(open_to_arrivals: Any, client: Any, picks: list[str]) -> None:
+    body = {"user_id": "zoe", "country": "KR", "language": None, "selected_title_ids": picks}
+    answers = [client.post("/v1/members", json=body) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [201, 200, 200]
+    assert [answer.get_json() for answer in answers] == [body] * 3
+    assert len(open_to_arrivals.arrivals.members) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"country": "FR"}, {"language": "en"}, {"selected_title_ids": ["t004", "t003"]}],
+    ids=["country", "language", "picks"],
+)
+def test_a_sign_up_does_not_change_a_member(open_to_arrivals: Any, client: Any, other: Any) -> None:
+    body = {
+        "user_id": "zoe", "country": "KR", "language": "ko", "selected_title_ids": ["t003", "t004"]
+    }  # fmt: skip
+    assert client.post("/v1/members", json=body).status_code == 201
+    answer = client.post("/v1/members", json=body | other)
+    assert (answer.status_code, answer.content_type) == (409, "application/problem+json")
+    assert "'zoe'" in answer.get_json(force=True)["detail"]
+    assert len(open_to_arrivals.arrivals.members) == 1
+
+
+def test_a_sign_up_does_not_lift_a_members_maturity_limit(open_to_arrivals: Any, client: Any) -> None:
+    answer = client.post("/v1/members", json={"user_id": "kim", "country": "FR"})
+    assert answer.status_code == 409
+    assert open_to_arrivals.arrivals.members == []
+
+
+def test_a_sign_up_that_broke_off_after_the_profile_is_finished(open_to_arrivals: Any, client: Any) -> None:
+    body = {"user_id": "eve", "country": "KR", "language": "ko", "selected_title_ids": ["t003"]}
+    assert client.post("/v1/members", json=body).status_code == 201
+    assert open_to_arrivals.arrivals.members == [NewMember("eve", "KR", "ko", ("t003",))]
+
+
+@pytest.mark.parametrize("call", ["post", "put"])
+def test_while_the_store_is_away_nothing_is_taken_in_and_the_client_is_told(
+    open_to_arrivals: Any, client: Any, call: str
+) -> None:
+    open_to_arrivals.features.error = redis.ConnectionError("away")
+    if call == "post":
+        answer = client.post("/v1/members", json={"user_id": "zoe"})
+    else:
+        answer = client.put("/v1/titles/x", json=RECORD, headers=TOKEN)
+    assert (answer.status_code, answer.content_type) == (503, "application/problem+json")
+    assert (open_to_arrivals.arrivals.members, open_to_arrivals.arrivals.told) == ([], [])
+
+
+def test_a_change_counts_as_later_though_the_clock_went_back(open_to_arrivals: Any, client: Any) -> None:
+    first = client.put("/v1/titles/x", json=RECORD, headers=TOKEN).get_json()["known_since"]
+    open_to_arrivals.time[0] -= timedelta(hours=5)
+    again = client.put("/v1/titles/x", json=RECORD | {"name": "Day Ferry"}, headers=TOKEN).get_json()
+    assert datetime.fromisoformat(again["known_since"]) > datetime.fromisoformat(first)
+    open_to_arrivals.service.keeper.follow()
+    catalogue = open_to_arrivals.service.state.catalogue
+    assert catalogue.names[catalogue.row_of["x"]] == "Day Ferry"
+
+
+DAMAGE = {
+    "a hole in its vector": (s.TITLE_EMBEDDING, np.where(np.arange(128) == 3, np.nan, 1).astype(np.float32)),
+    "an infinite vector": (s.TITLE_EMBEDDING, np.full(128, np.inf, np.float32)),
+    "an absurdly long vector": (s.TITLE_EMBEDDING, np.full(128, 1e30, np.float32)),
+    "infinite content": (s.SYNOPSIS_EMBEDDING, np.full(512, np.inf, np.float32)),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("path", ["follow", "another bundle"])
+def test_a_damaged_arrival_is_refused_and_the_others_come_in(
+    open_to_arrivals: Any, client: Any, contents_of: Any, damage: str, path: str
+) -> None:
+    for title in ("before", "damaged", "later"):
+        client.put(f"/v1/titles/{title}", json=RECORD, headers=TOKEN)
+    column, value = DAMAGE[damage]
+    open_to_arrivals.features.titles["damaged"][column] = value
+    if path == "another bundle":
+        open_to_arrivals.publish(contents_of(2))
+    with structlog.testing.capture_logs() as logs:
+        (open_to_arrivals.service.keeper.check if path == "another bundle" else follow(open_to_arrivals))()
+    refusals = [log["titles"] for log in logs if log["event"] == "titles refused"]
+    assert refusals == [["damaged"]]
+    assert list(open_to_arrivals.service.state.catalogue.title_ids[160:]) == ["before", "later"]
+    assert np.isfinite(open_to_arrivals.service.state.models.taste.gram).all()
+    assert "later" in shown(client)
+
+
+def follow(small: Any) -> Callable[[], object]:
+    found: Callable[[], object] = small.service.keeper.follow
+    return found
+
+
+def test_a_known_title_whose_vector_is_damaged_stays_as_it_was(open_to_arrivals: Any) -> None:
+    title = open_to_arrivals.features.titles["t009"]
+    before = open_to_arrivals.service.state.catalogue.ranking_inputs[s.TITLE_EMBEDDING][9].copy()
+    title |= {s.NAME: "Damaged", s.TITLE_EMBEDDING: np.full(128, np.inf, np.float32)}
+    open_to_arrivals.arrivals.told.append("t009")
+    open_to_arrivals.service.keeper.follow()
+    open_to_arrivals.time[0] += timedelta(minutes=5)
+    open_to_arrivals.service.keeper.check()
+    catalogue = open_to_arrivals.service.state.catalogue
+    assert catalogue.names[9] == "Title 9"
+    np.testing.assert_array_equal(catalogue.ranking_inputs[s.TITLE_EMBEDDING][9], before)
+
+
+def test_a_store_that_is_away_delays_arrivals_and_loses_none(open_to_arrivals: Any, client: Any) -> None:
+    keeper = open_to_arrivals.service.keeper
+    client.put("/v1/titles/night-ferry", json=RECORD, headers=TOKEN)
+    open_to_arrivals.features.error = redis.ConnectionError("away")
+    assert keeper.follow() is False
+    open_to_arrivals.features.error = None
+    assert keeper.follow() is True
+    assert "night-ferry" in open_to_arrivals.service.state.catalogue.row_of
+
+
+def test_the_background_watch_takes_titles_in(open_to_arrivals: Any, client: Any) -> None:
+    seen = threading.Event()
+    swap = open_to_arrivals.service._holder.swap
+
+    def tell(state: Any) -> None:
+        swap(state)
+        if "night-ferry" in state.catalogue.row_of:
+            seen.set()
+
+    open_to_arrivals.service._holder.swap = tell
+    open_to_arrivals.service.keeper.start()
+    client.put("/v1/titles/night-ferry", json=RECORD, headers=TOKEN)
+    assert seen.wait(60)
+
+
+def test_arrivals_are_counted_with_the_time_until_they_were_visible(
+    open_to_arrivals: Any, client: Any
+) -> None:
+    def counted() -> list[float]:
+        lines = open_to_arrivals.service.metrics.exposition().decode().splitlines()
+        values = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+        names = (
+            "marquee_changed_titles_total", "marquee_refused_titles_total",
+            "marquee_title_visible_seconds_count", "marquee_title_visible_seconds_sum",
+        )  # fmt: skip
+        return [float(values[name]) for name in names]
+
+    before = counted()
+    for title in ("one", "two", "damaged"):
+        client.put(f"/v1/titles/{title}", json=RECORD, headers=TOKEN)
+    open_to_arrivals.features.titles["damaged"][s.TITLE_EMBEDDING] = np.full(128, np.inf, np.float32)
+    open_to_arrivals.service.keeper.follow()
+    open_to_arrivals.service.keeper.follow()  # nothing more came
+    assert np.subtract(counted(), before).tolist() == [2, 1, 1, 0.25]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "statuses"),
+    [
+        ("post", "/v1/members", {"user_id": "zoe"}, (201, 200)),
+        ("post", "/v1/members", {"user_id": "kim"}, (409, 409)),
+        ("post", "/v1/members", {}, (400, 400)),
+        ("put", "/v1/titles/x", RECORD, (201, 200)),
+        ("put", "/v1/titles/x", {}, (400, 400)),
+    ],
+)
+def test_calls_and_answers_conform_to_the_openapi_document(
+    open_to_arrivals: Any, client: Any, method: str, path: str, body: Any, statuses: tuple[int, int]
+) -> None:
+    document = client.get("/openapi.json").get_json()
+    operation = document["paths"][path.replace("/x", "/{title_id}")][method]
+    components = {"components": document["components"]}
+    sent = operation["requestBody"]["content"]["application/json"]["schema"] | components
+    valid = jsonschema.Draft202012Validator(sent).is_valid(body)
+    assert valid == (statuses[0] != 400)
+    for status in statuses:
+        answer = client.open(path, method=method.upper(), json=body, headers=TOKEN)
+        assert answer.status_code == status
+        declared = operation["responses"][str(status)]["content"][answer.content_type]["schema"]
+        jsonschema.Draft202012Validator(declared | components).validate(answer.get_json(force=True))
+        open_to_arrivals.service.keeper.follow()
+    assert (operation.get("security") == [{"admin": []}]) == (method == "put")
 
 
 def test_a_server_without_a_lake_takes_nothing_in(small: Any) -> None:

@@ -50,6 +50,11 @@ def test_the_best_of_a_weak_generator_are_kept_in_any_case() -> None:
     assert merged.rows.tolist() == [0, 1, 7]
 
 
+def test_where_hit_rates_are_level_the_better_rank_comes_first() -> None:
+    level = {"als": np.full(3, 0.1, np.float32)}
+    assert merge([("als", rows(8, 2, 5))], 10, level).rows.tolist() == [8, 2, 5]
+
+
 def test_nothing_merges_to_nothing() -> None:
     assert len(merge([], 3, {}).rows) == 0
     assert merge([("als", rows())], 3, {}).sources == {}
@@ -100,3 +105,24 @@ def test_quotas_hold_as_long_as_the_limit_allows(answers: dict[str, list[int]], 
     merged = merge(given_order, 20, RATES, limit=3 * quota, quotas=quotas)
     for found in answers.values():
         assert set(found[:quota]) <= set(merged.rows.tolist())
+
+
+@given(ANSWERS, st.integers(1, 20), st.integers(0, 4), st.data())
+def test_a_better_rank_never_harms_a_title(
+    answers: dict[str, list[int]], limit: int, quota: int, data: st.DataObject
+) -> None:
+    source = data.draw(st.sampled_from([name for name in answers if len(answers[name]) > 1] or [""]))
+    if not source:
+        return
+    place = data.draw(st.integers(1, len(answers[source]) - 1))
+    risen = answers[source][place]
+    better = list(answers[source])
+    better[place - 1], better[place] = better[place], better[place - 1]
+    quotas = dict.fromkeys(answers, quota)
+    before = merge([(name, rows(*found)) for name, found in answers.items()], 20, RATES, limit, quotas)
+    changed = answers | {source: better}
+    after = merge([(name, rows(*found)) for name, found in changed.items()], 20, RATES, limit, quotas)
+    if risen in before.sources:
+        assert risen in after.sources
+        rank_before, rank_after = (list(merged.rows).index(risen) for merged in (before, after))
+        assert after.scores[rank_after] >= before.scores[rank_before]
