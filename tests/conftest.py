@@ -13,6 +13,7 @@ import hypothesis
 import pyarrow as pa
 import pytest
 import redis
+import torch
 
 from feature_repo import schema as s
 from feature_repo.backfill import backfill
@@ -33,6 +34,8 @@ from training.two_tower import TwoTowerConfig
 # A deadline would be an assertion about time, which a busy machine fails.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
+# Test processes run side by side, one per core: threads of their own would only wait for each other.
+torch.set_num_threads(1)
 
 MakeRows = Callable[[s.Table, Sequence[Mapping[str, Any]]], pa.Table]
 """(table, rows that name only what matters) to a complete table of that schema."""

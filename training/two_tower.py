@@ -3,7 +3,7 @@
 Each positive (member's history, context → title) is told from other titles by a softmax over their scaled
 inner products, whose negatives are sampled two ways (Yang et al., "Mixed Negative Sampling for Learning
 Two-tower Neural Networks in Recommendations", WWW 2020): the other positives of the batch, and titles drawn
-evenly from the catalogue, which alone teach what to think of titles that nobody has watched. A title that is
+evenly from all that were watched, which alone teach what to think of rarely watched ones. A title that is
 popular stands in many batches; every logit is therefore lowered by the logarithm of the probability with
 which its title is drawn (logQ; Yi et al., "Sampling-Bias-Corrected Neural Modeling for Large Corpus Item
 Recommendations", RecSys 2019, section 3).

@@ -43,8 +43,8 @@ HitRates = Mapping[str, NDArray[np.float32]]
 
 _PRIOR_HIT_RATE: Final = 0.05
 _RANK_OFFSET: Final = 60.0
-_TIE_WEIGHT: Final = 1e-7
-"""Small enough to decide between equal hit rates only."""
+_TIE_BREAK: Final = 1e-10
+"""Of a rank in the order, where hit rates are level: far below what any measured rate tells."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,17 +97,20 @@ def merge(
     """
     names = list(dict.fromkeys(source for source, _ in answers))
     doubt = np.zeros(titles)
+    standing = np.zeros(titles)
     bits = np.zeros(titles, dtype=np.int64)
     for source, rows in answers:
         rates = hit_rates.get(source)
         curve = default_hit_rate(len(rows)) if rates is None else rates[: len(rows)]
         doubt[rows[: len(curve)]] += np.log1p(-curve.astype(np.float64))
+        standing[rows] -= np.arange(len(rows), 0, -1)
         bits[rows] |= 1 << names.index(source)
     candidates = np.flatnonzero(bits)
+    key = doubt + _TIE_BREAK * standing
     if len(candidates) > limit:
         guaranteed = _guaranteed(answers, titles, quotas)[candidates]
-        candidates = candidates[_cut(doubt[candidates], guaranteed, limit)]
-    rows = candidates[np.argsort(doubt[candidates], kind="stable")]
+        candidates = candidates[_cut(key[candidates], guaranteed, limit)]
+    rows = candidates[np.argsort(key[candidates], kind="stable")]
     fused = -np.expm1(doubt[rows])
     return Merged(rows, fused.astype(np.float32), _sources(names, bits, rows))
 
@@ -131,7 +134,7 @@ def _cut(doubt: NDArray[np.float64], guaranteed: NDArray[np.bool_], limit: int) 
 
 
 def _lowest(values: NDArray[np.float64], k: int) -> NDArray[np.intp]:
-    """Return the places of the ``k`` lowest values, 0 < k <= len(values), in any order; of equals the first."""
+    """Return the places of the ``k`` lowest of more values, in any order; of equals the first."""
     kth = np.partition(values, k - 1)[k - 1]
     below, equal = np.flatnonzero(values < kth), np.flatnonzero(values == kth)
     return np.concatenate([below, equal[: k - len(below)]])

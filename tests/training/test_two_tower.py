@@ -59,7 +59,7 @@ def test_a_member_is_near_to_titles_like_those_they_watched(trained: TwoTower) -
 
 
 def test_a_title_nobody_has_watched_is_found_by_its_content(trained: TwoTower) -> None:
-    assert scores(trained, 11)[39] > 0.5 > scores(trained, 4)[39]
+    assert scores(trained, 11)[39] > scores(trained, 4)[39] + 0.3
 
 
 def test_training_is_told_of_and_drawn(trained: TwoTower) -> None:

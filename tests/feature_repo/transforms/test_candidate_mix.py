@@ -25,7 +25,7 @@ def test_a_title_is_worth_what_its_witnesses_say_together() -> None:
 def test_beyond_the_measured_ranks_a_candidate_is_worth_nothing_but_is_there() -> None:
     merged = merge([("trending", rows(3, 1, 0))], 4, RATES)
     assert merged.rows.tolist() == [3, 1, 0]
-    assert merged.scores == pytest.approx([0.4, 0.1, 0.0])
+    assert merged.scores == pytest.approx([0.4, 0.1, 0.0], abs=1e-6)
 
 
 def test_a_generator_that_was_never_measured_has_falling_hit_rates() -> None:
