@@ -32,8 +32,8 @@ LIMITS: Final[Mapping[str, int]] = {
 }  # fmt: skip
 """How many titles each generator proposes at most."""
 QUOTAS: Final[Mapping[str, int]] = {
-    ALS: 10, TWO_TOWER: 10, SIMILAR: 20, TRENDING: 10, TRENDING_IN_COUNTRY: 10, POPULARITY: 10,
-    NEW_TITLES: 15, CONTINUE_WATCHING: 20,
+    ALS: 10, TWO_TOWER: 10, SIMILAR: 16, TRENDING: 10, TRENDING_IN_COUNTRY: 10, POPULARITY: 10,
+    NEW_TITLES: 12, CONTINUE_WATCHING: 20,
 }  # fmt: skip
 """How many of each generator's best are among the candidates in any case: its row on the page needs them."""
 
@@ -103,7 +103,7 @@ def merge(
         rates = hit_rates.get(source)
         curve = default_hit_rate(len(rows)) if rates is None else rates[: len(rows)]
         doubt[rows[: len(curve)]] += np.log1p(-curve.astype(np.float64))
-        standing[rows] -= np.arange(len(rows), 0, -1)
+        standing[rows] -= CANDIDATES - np.arange(len(rows))
         bits[rows] |= 1 << names.index(source)
     candidates = np.flatnonzero(bits)
     key = doubt + _TIE_BREAK * standing
