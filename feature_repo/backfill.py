@@ -20,6 +20,7 @@ from feature_repo.transforms.title_metadata import (
     user_profile,
 )
 from feature_repo.transforms.title_statistics import title_statistics
+from feature_repo.transforms.user_hidden import user_hidden
 from feature_repo.transforms.user_history import user_histories
 from feature_repo.transforms.user_snapshot import user_snapshots
 from feature_repo.transforms.viewings import viewings
@@ -50,8 +51,8 @@ def backfill(lake: Lake, created_at: datetime, seed: int, progress: Progress | N
 
 
 def _steps(lake: Lake, created_at: datetime, seed: int) -> list[tuple[s.Table, _Rows]]:
-    titles = lake.read(s.TITLES)
-    log = watch_log(lake.read(s.EVENTS))
+    titles, events = lake.read(s.TITLES), lake.read(s.EVENTS)
+    log = watch_log(events)
     viewed = viewings(log)
     encoder = ContentEncoder.fit(titles, seed)
     return [
@@ -63,6 +64,7 @@ def _steps(lake: Lake, created_at: datetime, seed: int) -> list[tuple[s.Table, _
         (s.USER_PICKS, lambda: iter([user_picks(_read_if_there(lake, s.SIGN_UPS), created_at)])),
         (s.USER_SNAPSHOT, lambda: user_snapshots(log, GenreVersions.of(titles, log.titles), created_at)),
         (s.USER_HISTORY, lambda: user_histories(log, created_at)),
+        (s.USER_HIDDEN, lambda: iter([user_hidden(events, created_at)])),
         (s.INTERACTIONS, lambda: iter([interactions(viewed, created_at)])),
         (s.TITLE_STATISTICS, lambda: iter([title_statistics(viewed, _impressions(lake), created_at)])),
     ]

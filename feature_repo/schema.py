@@ -96,6 +96,7 @@ FIRST_WATCHED_AT: Final = "first_watched_at"
 SELECTED_TITLE_IDS: Final = "selected_title_ids"
 PICKED_AT: Final = "picked_at"
 WATCHED_TITLE_IDS: Final = "watched_title_ids"
+HIDDEN_TITLE_IDS: Final = "hidden_title_ids"
 GENRE_VECTOR: Final = "genre_vector"
 CAST_VECTOR: Final = "cast_vector"
 SYNOPSIS_EMBEDDING: Final = "synopsis_embedding"
@@ -306,6 +307,12 @@ USER_HISTORY: Final = Table(
     partition="month",
 )  # fmt: skip
 
+USER_HIDDEN: Final = Table(
+    "user_hidden", "The titles a member has hidden by a thumb down.", (USER_ID,),
+    (_user, _when, _created, Column(HIDDEN_TITLE_IDS, _STRINGS, "distinct, latest first, at most 2,000")),
+    partition="month",
+)  # fmt: skip
+
 TITLE_METADATA: Final = Table(
     "title_metadata", "The catalogue as features.", (TITLE_ID,),
     (
@@ -404,6 +411,6 @@ RAW_TABLES: Final = (EVENTS, TITLES, MEMBERS, SIGN_UPS, IMPRESSIONS)
 ENCODER_TABLES: Final = (CONTENT_WORDS, CONTENT_PEOPLE)
 """What new titles are encoded with; no feature views."""
 FEATURE_TABLES: Final = (
-    USER_SNAPSHOT, USER_PROFILE, USER_PICKS, USER_HISTORY, TITLE_METADATA, TITLE_CONTENT, TITLE_STATISTICS,
-    INTERACTIONS, USER_ALS_EMBEDDING, TITLE_ALS_EMBEDDING,
+    USER_SNAPSHOT, USER_PROFILE, USER_PICKS, USER_HISTORY, USER_HIDDEN,
+    TITLE_METADATA, TITLE_CONTENT, TITLE_STATISTICS, INTERACTIONS, USER_ALS_EMBEDDING, TITLE_ALS_EMBEDDING,
 )  # fmt: skip

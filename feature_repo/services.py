@@ -9,7 +9,7 @@ from feature_repo.embedding_views import title_als_embedding, user_als_embedding
 from feature_repo.interaction_views import interactions
 from feature_repo.ranking_view import ranking
 from feature_repo.title_views import title_content, title_metadata, title_statistics
-from feature_repo.user_views import user_history, user_picks, user_profile, user_snapshot
+from feature_repo.user_views import user_hidden, user_history, user_picks, user_profile, user_snapshot
 
 als = FeatureService(
     name="als",
@@ -63,6 +63,7 @@ homepage_member = FeatureService(
         user_profile,
         user_picks,
         user_history,
+        user_hidden,
         user_als_embedding[[s.USER_EMBEDDING, s.MODEL_VERSION]],
     ],
 )

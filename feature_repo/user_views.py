@@ -10,6 +10,7 @@ from feature_repo import schema as s
 from feature_repo.entities import user
 from feature_repo.sources import (
     fields,
+    user_hidden_source,
     user_history_source,
     user_picks_source,
     user_profile_source,
@@ -56,4 +57,15 @@ user_history = FeatureView(
     source=user_history_source,
     ttl=timedelta(0),
     tags={"cadence": "daily"},
+)
+
+user_hidden = FeatureView(
+    name=s.USER_HIDDEN.name,
+    description=s.USER_HIDDEN.description,
+    entities=[user],
+    schema=fields(s.USER_HIDDEN),
+    source=user_hidden_source,
+    # No limit: what was hidden stays hidden until the member says otherwise.
+    ttl=timedelta(0),
+    tags={"cadence": "on change"},
 )

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_repo import schema as s
+from feature_repo.page.shelf import NO_FRANCHISE, UNKNOWN_LANGUAGE
 from feature_repo.store import TitleSnapshot
 from feature_repo.transforms.encoding import Arrays
 from feature_repo.transforms.ranking import TITLE_INPUTS
@@ -20,7 +21,6 @@ Rows = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 """One truth value per title of the catalogue."""
 
-NO_FRANCHISE = -1
 FULL_PAGE: Final = 80
 """Titles that a page holds at most."""
 
@@ -29,10 +29,10 @@ FULL_PAGE: Final = 80
 class Catalogue:
     """T titles by row. Immutable: a fresh snapshot makes a new one.
 
-    ``genres`` is (T, genres) in the order of ``schema.GENRES``; ``franchises`` numbers franchises, with
-    NO_FRANCHISE for none; ``available_since`` is in microseconds since 1970 UTC; ``newest_first`` lists
-    all rows, latest arrival first, ties by views; ``model_versions`` names the model of each title's vector;
-    ``cautious_limit`` is the maturity limit of somebody whose own cannot be read.
+    ``genres`` is (T, genres) in the order of ``schema.GENRES``; ``franchises`` and ``languages`` number them,
+    with NO_FRANCHISE and UNKNOWN_LANGUAGE for none; ``available_since`` is in microseconds since 1970 UTC;
+    ``newest_first`` lists all rows, latest arrival first, ties by views; ``model_versions`` names the model
+    of each title's vector; ``cautious_limit`` is the limit of somebody whose own cannot be read.
     """
 
     title_ids: tuple[str, ...]
@@ -40,7 +40,8 @@ class Catalogue:
     row_of: dict[str, int]
     ranking_inputs: Arrays
     genres: NDArray[np.bool_]
-    franchises: tuple[int, ...]
+    franchises: NDArray[np.int64]
+    languages: NDArray[np.int64]
     maturity_level: NDArray[np.float64]
     available_since: NDArray[np.float64]
     newest_first: Rows
@@ -66,7 +67,8 @@ class Catalogue:
             row_of=snapshot.row_of,
             ranking_inputs={name: np.ascontiguousarray(columns[name]) for name in TITLE_INPUTS},
             genres=columns[s.GENRE_VECTOR] > 0,  # False for the NaN of a title without metadata
-            franchises=_franchise_numbers(columns[s.FRANCHISE_ID]),
+            franchises=_numbers(columns[s.FRANCHISE_ID], NO_FRANCHISE),
+            languages=_numbers(columns[s.ORIGINAL_LANGUAGE], UNKNOWN_LANGUAGE),
             maturity_level=columns[s.MATURITY_LEVEL],
             available_since=since,
             newest_first=np.lexsort((-views, -since)),  # NaN sorts last
@@ -81,27 +83,29 @@ class Catalogue:
         """Return TITLE_INPUTS of these rows, as ``ranking_features`` takes them."""
         return {name: column.take(rows, axis=0) for name, column in self.ranking_inputs.items()}
 
-    def eligible(self, country: str, maturity_limit: float, now_us: float, watched: Iterable[str]) -> Mask:
-        """Return which titles may stand on a page.
+    def unavailable(self, now_us: float) -> Mask:
+        """Return the titles that are not on the service at an instant; one never announced never is."""
+        return ~(self.available_since <= now_us)
 
-        A title may where it is offered in ``country`` (``""`` or a country never heard of: only
-        titles offered everywhere), suits ``maturity_limit`` (NaN: no limit; an unknown level suits
-        nobody who has one), is available at ``now_us`` and was not watched.
-        """
-        mask: Mask = self.allowed_in.get(country, self.everywhere) & (self.available_since <= now_us)
-        if not np.isnan(maturity_limit):
-            mask &= self.maturity_level <= maturity_limit
-        return self.without(mask, watched)
+    def outside(self, country: str) -> Mask:
+        """Return the titles not offered in a country; for one never heard of, all not offered everywhere."""
+        return ~self.allowed_in.get(country, self.everywhere)
 
-    def without(self, mask: Mask, watched: Iterable[str]) -> Mask:
-        """Return a copy of ``mask`` that leaves the ``watched`` titles out."""
-        left = mask.copy()
-        left[[self.row_of[title] for title in watched if title in self.row_of]] = False
-        return left
+    def unsuitable(self, maturity_limit: float) -> Mask:
+        """Return the titles above a limit (NaN: none); an unknown level suits nobody who has one."""
+        if np.isnan(maturity_limit):
+            return np.zeros(len(self), dtype=np.bool_)
+        return ~(self.maturity_level <= maturity_limit)
+
+    def among(self, title_ids: Iterable[str]) -> Mask:
+        """Return the titles named; ids of no title of the catalogue do not matter."""
+        mask = np.zeros(len(self), dtype=np.bool_)
+        mask[[self.row_of[title] for title in title_ids if title in self.row_of]] = True
+        return mask
 
     def offered_to_all(self, maturity_limit: float, now_us: float) -> Mask:
         """Return the titles that anybody within ``maturity_limit`` may be shown, wherever they are."""
-        return self.eligible("", maturity_limit, now_us, ())
+        return self.everywhere & ~self.unavailable(now_us) & ~self.unsuitable(maturity_limit)
 
 
 def _country_masks(countries: NDArray[np.object_]) -> tuple[Mask, dict[str, Mask]]:
@@ -122,7 +126,7 @@ def _cautious_limit(levels: NDArray[np.float64]) -> float:
     return float(enough[0]) if enough else float("nan")
 
 
-def _franchise_numbers(franchise_ids: NDArray[np.str_]) -> tuple[int, ...]:
-    names, numbers = np.unique(franchise_ids, return_inverse=True)
-    numbers = np.where(names[numbers] == "", NO_FRANCHISE, numbers)
-    return tuple(numbers.tolist())
+def _numbers(names: NDArray[np.str_], none: int) -> NDArray[np.int64]:
+    """Return a number for each distinct name, (T,), and ``none`` for ""."""
+    distinct, numbers = np.unique(names, return_inverse=True)
+    return np.where(distinct[numbers] == "", none, numbers)

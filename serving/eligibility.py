@@ -1,8 +1,10 @@
-"""Which titles a member may be shown, here and now."""
+"""Which titles a member may be shown, here and now: filter by filter, each with its reason."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 
@@ -35,18 +37,43 @@ class Visit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Allowed:
-    """Which titles may be shown: as something ``new``, and to go on with, if they were ``begun``."""
+    """Which titles may be shown: as something ``new``, and to go on with, if they were ``begun``.
+
+    ``removed`` says, filter by filter, which titles each would leave out of the whole catalogue.
+    """
 
     new: Mask
     begun: Mask
+    removed: dict[str, Mask] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A reason for which titles are not shown: its name, and (visit) to the titles it removes, (T,).
+
+    One that ``spares_begun`` lets titles through that the member has begun.
+    """
+
+    name: str
+    removes: Callable[[Visit], Mask]
+    spares_begun: bool = False
+
+
+FILTERS: Final = (
+    Filter("not_available", lambda visit: visit.state.catalogue.unavailable(visit.request.now_us)),
+    Filter("country", lambda visit: visit.state.catalogue.outside(visit.country)),
+    Filter("maturity", lambda visit: visit.state.catalogue.unsuitable(visit.member.maturity_limit)),
+    Filter("hidden", lambda visit: visit.state.catalogue.among(visit.member.hidden)),
+    Filter("watched", lambda visit: visit.state.catalogue.among(visit.member.watched), spares_begun=True),
+)
 
 
 def eligible_titles(visit: Visit) -> Allowed:
-    """Return the titles offered in the country, suitable and available: all, and those not watched."""
-    catalogue = visit.state.catalogue
-    limit, now_us = visit.member.maturity_limit, visit.request.now_us
-    begun = catalogue.eligible(visit.country, limit, now_us, ())
-    return Allowed(catalogue.without(begun, visit.member.watched), begun)
+    """Return the titles that no filter removes, and what each removed."""
+    removed = {one.name: one.removes(visit) for one in FILTERS}
+    begun = ~np.logical_or.reduce([removed[one.name] for one in FILTERS if not one.spares_begun])
+    new = begun & ~np.logical_or.reduce([removed[one.name] for one in FILTERS if one.spares_begun])
+    return Allowed(new, begun, removed)
 
 
 def surely_eligible_titles(visit: Visit) -> Allowed:

@@ -9,6 +9,10 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
+from feature_repo.page.assembly import Page, assemble, plain_page
+from feature_repo.page.exploration import draws_of
+from feature_repo.page.rules import PageRules
+from feature_repo.page.shelf import Ingredients
 from feature_repo.transforms import candidate_mix as mix
 from feature_repo.transforms.candidate_mix import Merged, merge
 from serving import fallbacks
@@ -18,12 +22,12 @@ from serving.candidates.generators import GENERATORS, CandidateGenerator
 from serving.candidates.query import PageRequest, Query
 from serving.eligibility import Allowed, Visit, eligible_titles, surely_eligible_titles
 from serving.members import FeatureReader, Member, read_member
-from serving.page.assembly import Ingredients, assemble, popular_page
-from serving.page.layout import Layout
+from serving.page.ingredients import ingredients_of
 from serving.page.ranked import Ranked, by_popularity, by_ranker, by_retrieval
 from serving.pipeline import Run, Stage, StageObserver
 from serving.ranking import candidate_features
 from serving.settings import GeneratorSettings, ServingSettings
+from serving.shown_seeds import SeedMemory
 from serving.state import ServingState
 from serving.taste import with_taste
 from serving.tiles import describe
@@ -52,9 +56,6 @@ class _Retrieved:
     answers: dict[str, Sequence[Candidates]]
     merged: Merged
 
-    def of(self, source: str) -> Sequence[Candidates]:
-        return self.answers.get(source, ())
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _RankerInput:
@@ -66,6 +67,32 @@ class _RankerInput:
 class _Judged:
     retrieved: _Retrieved
     ranked: Ranked
+    page_id: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Assembled:
+    """A page in places of its shelf, with the candidates it was chosen from."""
+
+    parts: Ingredients
+    page: Page
+    merged: Merged
+    ranked: Ranked
+    rows: list[Row]
+    """The page's rows, as they are answered."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MadePage:
+    """A page as it is answered, the run that made it, and all that tells why it is so."""
+
+    homepage: Homepage
+    run: Run
+    query: Query
+    allowed: Allowed
+    answers: Mapping[str, Sequence[Candidates]]
+    assembled: Assembled
+    rules: PageRules
 
 
 class HomepageMaker:
@@ -75,16 +102,17 @@ class HomepageMaker:
         self,
         reader: FeatureReader,
         observer: StageObserver,
-        layout: Layout | None = None,
         new_id: IdSource = unique_id,
         settings: ServingSettings | None = None,
+        memory: SeedMemory | None = None,
     ) -> None:
         chosen = ServingSettings() if settings is None else settings
         self._observer = observer
         self._new_id = new_id
-        self._layout = Layout() if layout is None else layout
-        self._reader = reader
+        self._rules = chosen.page
+        self._reader, self._memory = reader, memory
         self._features = Stage("features", self._read_member, _no_features, 1.5)
+        self._resting = Stage("shown_seeds", self._resting_seeds, lambda _: frozenset(), 0.3, self._remembers)
         self._taste = Stage("taste", with_taste, fallbacks.same_member, 0.5)
         self._eligibility: Stage[Visit, Allowed] = Stage(
             "eligibility", eligible_titles, surely_eligible_titles, 0.2
@@ -96,29 +124,42 @@ class HomepageMaker:
         self._ranker = Stage("ranker", _rank, _keep_order, 3.0)
         self._page = Stage("page", self._assemble, self._plain_page, 1.5)
 
-    def make(self, state: ServingState, request: PageRequest) -> tuple[Homepage, Run]:
+    def make(self, state: ServingState, request: PageRequest) -> MadePage:
         """Make one page, and tell how it went. A stage that fails is named in ``degraded``."""
-        run = Run(self._observer)
-        visit = Visit(state, request, run.through(self._features, _Asked(state, request)))
-        visit = replace(visit, member=run.through(self._taste, visit))
-        retrieved = self._retrieve(run, visit.query(run.through(self._eligibility, visit)))
+        run, page_id = Run(self._observer), self._new_id()
+        visit = self._visit(run, state, request)
+        allowed = run.through(self._eligibility, visit)
+        retrieved = self._retrieve(run, visit.query(allowed))
         matrix = run.through(self._ranking_features, retrieved)
         ranked = run.through(self._ranker, _RankerInput(retrieved, matrix))
-        rows = run.through(self._page, _Judged(retrieved, ranked))
-        page = Homepage(
+        made = run.through(self._page, _Judged(retrieved, ranked, page_id))
+        homepage = Homepage(
             user_id=request.user_id,
-            page_id=self._new_id(),
+            page_id=page_id,
             generated_at=request.at,
             bundle=state.models.version,
             experiments={},
             degraded=run.degraded,
-            rows=rows,
+            relaxed=made.page.relaxed,
+            rows=made.rows,
         )
-        return page, run
+        return MadePage(homepage, run, retrieved.query, allowed, retrieved.answers, made, self._rules)
+
+    def _visit(self, run: Run, state: ServingState, request: PageRequest) -> Visit:
+        member = run.through(self._features, _Asked(state, request))
+        member = replace(member, resting_seeds=run.through(self._resting, request))
+        visit = Visit(state, request, member)
+        return replace(visit, member=run.through(self._taste, visit))
 
     def _read_member(self, asked: _Asked) -> Member:
         request = asked.request
         return asked.state.understood(read_member(self._reader, request.user_id, request.at))
+
+    def _remembers(self, request: PageRequest) -> bool:
+        return self._memory is not None and not request.preview
+
+    def _resting_seeds(self, request: PageRequest) -> frozenset[str]:
+        return frozenset() if self._memory is None else self._memory.resting(request.user_id)
 
     def _retrieve(self, run: Run, query: Query) -> _Retrieved:
         answers = {stage.name: run.through(stage, query) for stage in self._generators}
@@ -127,23 +168,20 @@ class HomepageMaker:
         )
         return _Retrieved(query, answers, run.through(merging, query))
 
-    def _assemble(self, judged: _Judged) -> list[Row]:
+    def _assemble(self, judged: _Judged) -> Assembled:
         found = judged.retrieved
-        parts = Ingredients(
-            found.query,
-            judged.ranked,
-            begun=found.of(mix.CONTINUE_WATCHING),
-            seeds=found.of(mix.SIMILAR),
-            trending=(*found.of(mix.TRENDING_IN_COUNTRY), *found.of(mix.TRENDING)),
-            new_titles=found.of(mix.NEW_TITLES),
-        )
-        return describe(found.query, assemble(parts, self._layout), found.merged, judged.ranked)
+        parts = ingredients_of(found.query, judged.ranked, found.answers, self._rules)
+        page = assemble(parts, self._rules, draws_of(judged.page_id))
+        rows = describe(found.query, parts, page, found.merged, judged.ranked)
+        return Assembled(parts, page, found.merged, judged.ranked, rows)
 
-    def _plain_page(self, judged: _Judged) -> list[Row]:
+    def _plain_page(self, judged: _Judged) -> Assembled:
         query = judged.retrieved.query
         merged = fallbacks.popular_candidates(query)
         ranked = by_retrieval(merged)
-        return describe(query, popular_page(query, ranked, self._layout), merged, ranked)
+        parts = ingredients_of(query, ranked, {}, self._rules)
+        page = plain_page(parts, self._rules)
+        return Assembled(parts, page, merged, ranked, describe(query, parts, page, merged, ranked))
 
 
 def query_of(state: ServingState, request: PageRequest, member: Member) -> Query:

@@ -15,7 +15,9 @@ from feature_repo.store import TitleSnapshot
 from feature_repo.transforms.encoding import Arrays, encode
 from feature_repo.transforms.ranking import MEMBER_INPUTS
 
-_TABLES = (s.USER_SNAPSHOT, s.USER_PROFILE, s.USER_PICKS, s.USER_HISTORY, s.USER_ALS_EMBEDDING)
+_TABLES = (
+    s.USER_SNAPSHOT, s.USER_PROFILE, s.USER_PICKS, s.USER_HISTORY, s.USER_HIDDEN, s.USER_ALS_EMBEDDING,
+)  # fmt: skip
 
 
 class FeatureReader(Protocol):
@@ -41,10 +43,12 @@ class Member:
     ``features`` holds MEMBER_INPUTS with one row; ``country`` and ``language`` are ``""`` where
     unknown;
     ``maturity_limit`` in years, NaN for none; ``recent`` pairs the latest titles with the fraction
-    watched (0 to 1), latest first; ``watched`` holds every title ever started;
+    watched (0 to 1), latest first; ``watched`` holds every title ever started, ``hidden`` those
+    the member wants to see no more;
     ``picks`` the titles chosen at sign-up; ``first_watched_at`` is in microseconds since 1970 UTC, NaN before
     the first watch; ``model_version`` names the model of the member's ALS vector, ``""`` where there is none;
-    ``tower_vector`` is the user tower's (256,), None before it was asked.
+    ``tower_vector`` is the user tower's (256,), None before it was asked; ``resting_seeds`` were seeds of
+    rows of the member's last pages, and are not to be again at once.
     """
 
     user_id: str
@@ -54,10 +58,12 @@ class Member:
     maturity_limit: float
     recent: tuple[tuple[str, float], ...]
     watched: frozenset[str]
+    hidden: frozenset[str]
     picks: tuple[str, ...]
     first_watched_at: float
     model_version: str
     tower_vector: NDArray[np.float32] | None = None
+    resting_seeds: frozenset[str] = frozenset()
 
     @property
     def embedding(self) -> NDArray[np.float32] | None:
@@ -88,6 +94,7 @@ def member_from_features(user_id: str, features: Arrays) -> Member:
         maturity_limit=float(features[s.MATURITY_LIMIT][0]),
         recent=tuple(zip(recent_ids, fractions, strict=True)),
         watched=frozenset(_texts(features[s.WATCHED_TITLE_IDS][0])).union(recent_ids),
+        hidden=frozenset(_texts(features[s.HIDDEN_TITLE_IDS][0])),
         picks=_texts(features[s.SELECTED_TITLE_IDS][0]),
         first_watched_at=float(features[s.FIRST_WATCHED_AT][0]),
         model_version=str(features[s.MODEL_VERSION][0]),

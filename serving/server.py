@@ -22,6 +22,7 @@ from serving.logs import configure_logs
 from serving.members import FeatureReader
 from serving.service import HomepageService
 from serving.settings import ServingSettings
+from serving.shown_seeds import SeedMemory, ShownSeeds
 
 CLOCK_VARIABLE: Final = "MARQUEE_CLOCK"
 SETTINGS_VARIABLE: Final = "MARQUEE_SERVING"
@@ -40,10 +41,14 @@ def application() -> Flask:
         gateway = cast("FeatureGateway", reader)
         return Arrivals.open(Lake(settings.lake), gateway, TitleFeed.open(gateway.online_url))
 
+    def open_memory(reader: FeatureReader) -> SeedMemory:
+        return ShownSeeds.open(cast("FeatureGateway", reader).online_url)
+
     pages = os.environ.get(SETTINGS_VARIABLE)
     keeper = KeeperSettings(clock_mode=clock_mode(os.environ.get(CLOCK_VARIABLE) or "auto"))
     service = HomepageService(
         settings.bundles, open_reader, settings=keeper, open_arrivals=open_arrivals,
+        open_memory=open_memory,
         pages=ServingSettings.load(Path(pages)) if pages else None,
     )  # fmt: skip
     return create_app(service, os.environ.get(ADMIN_TOKEN, ""))

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 import faiss
+import structlog
 from threadpoolctl import threadpool_limits
 
 from feature_repo.arrivals import NewMember
@@ -17,12 +18,11 @@ from serving.arrivals import ArrivalSource
 from serving.bundles import KeeperSettings, StateKeeper
 from serving.candidates.query import PageRequest
 from serving.clock import Clock, wall_clock
-from serving.homepage import HomepageMaker, IdSource, unique_id
+from serving.homepage import HomepageMaker, IdSource, MadePage, unique_id
 from serving.members import FeatureReader
 from serving.metrics import Metrics
-from serving.page.layout import Layout
-from serving.pipeline import Run
 from serving.settings import ServingSettings
+from serving.shown_seeds import SeedMemory
 from serving.state import ServingState, StateHolder
 
 OpenReader = Callable[[], tuple[FeatureReader, str | None]]
@@ -31,6 +31,10 @@ OpenReader = Callable[[], tuple[FeatureReader, str | None]]
 
 OpenArrivals = Callable[[FeatureReader], ArrivalSource]
 """Opens where titles and members come in, beside the feature store."""
+OpenMemory = Callable[[FeatureReader], SeedMemory]
+"""Opens what remembers the seeds of pages, beside the feature store."""
+
+_log = structlog.get_logger(__name__)
 
 
 class NotReadyError(RuntimeError):
@@ -51,9 +55,9 @@ class HomepageService:
         settings: KeeperSettings | None = None,
         wall: Clock = wall_clock,
         new_id: IdSource = unique_id,
-        layout: Layout | None = None,
         pages: ServingSettings | None = None,
         open_arrivals: OpenArrivals | None = None,
+        open_memory: OpenMemory | None = None,
     ) -> None:
         self.metrics = Metrics()
         self._bundles = bundles
@@ -61,10 +65,11 @@ class HomepageService:
         self._settings = KeeperSettings() if settings is None else settings
         self._wall = wall
         self._new_id = new_id
-        self._layout = layout
         self._pages = pages
         self._open_arrivals = open_arrivals
+        self._open_memory = open_memory
         self._arrivals: ArrivalSource | None = None
+        self._memory: SeedMemory | None = None
         self._holder = StateHolder()
         self._reader: FeatureReader | None = None
         self._maker: HomepageMaker | None = None
@@ -75,9 +80,10 @@ class HomepageService:
         limit_threads()
         reader, schema_hash = self._open_reader()
         self._arrivals = self._open_arrivals(reader) if self._open_arrivals is not None else None
+        self._memory = self._open_memory(reader) if self._open_memory is not None else None
         settings = replace(self._settings, schema_hash=schema_hash)
         self._reader = reader
-        self._maker = HomepageMaker(reader, self.metrics, self._layout, self._new_id, self._pages)
+        self._maker = HomepageMaker(reader, self.metrics, self._new_id, self._pages, self._memory)
         self.keeper = StateKeeper(
             self._bundles, reader, self._holder, self.metrics, self._wall, settings, self._arrivals
         )
@@ -99,11 +105,21 @@ class HomepageService:
             raise NotReadyError("no bundle in service; publish one and point the champion alias to it")
         return state
 
-    def homepage(self, request: PageRequest, state: ServingState) -> tuple[Homepage, Run]:
+    def homepage(self, request: PageRequest, state: ServingState) -> MadePage:
         """Make one page from ``state``."""
         if self._maker is None:
             raise NotReadyError("the service was not started")
         return self._maker.make(state, request)
+
+    def shown(self, page: Homepage) -> None:
+        """Take note of a page that was answered. It is off the member's way: a failure is logged, no more."""
+        if self._memory is None:
+            return
+        seeds = [row.seed_title_id for row in page.rows if row.seed_title_id is not None]
+        try:
+            self._memory.remember(page.user_id, seeds)
+        except Exception:  # whatever the memory's store raises; the page is out already
+            _log.exception("seeds not remembered", page_id=page.page_id)
 
     def sign_up(self, member: NewMember) -> bool:
         """Take in a member; return whether they are new. Raises as :func:`serving.intake.sign_up` does."""

@@ -1,4 +1,4 @@
-"""What an operator may set: which candidate generators take part, and how much each proposes."""
+"""What an operator may set: the candidate generators, and the rules of the page."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from feature_repo.page.rules import PageRules
 from feature_repo.transforms.candidate_mix import LIMITS
 
 
@@ -25,6 +26,7 @@ class ServingSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     generators: dict[str, GeneratorSettings] = Field(default_factory=dict)
+    page: PageRules = PageRules()
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from feature_repo import schema as s
+from feature_repo.page.assembly import Page, PlacedRow
+from feature_repo.page.row_plans import CONTINUE_WATCHING, NEW_RELEASES, TOP_PICKS, TRENDING_NOW
+from feature_repo.page.shelf import Ingredients
 from feature_repo.transforms import candidate_mix as mix
 from feature_repo.transforms.candidate_mix import Merged
-from serving.api.models import Row, Tile
+from serving.api.models import Row
 from serving.candidates.generators import CATALOGUE
 from serving.candidates.query import Query
-from serving.page.placing import PlacedRow
 from serving.page.ranked import Ranked
 
 DETERMINISTIC: Final = 1.0
@@ -28,45 +30,67 @@ _REASONS: Final = (
     (CATALOGUE, "In the catalogue"),
 )
 """What a personal row says about a tile, by the first of these generators that found it."""
+EXPLORED: Final = "Something different"
 _ROW_REASONS: Final = {
-    "continue_watching": "Continue watching",
-    "trending_now": "Trending now",
-    "new_releases": "New",
+    CONTINUE_WATCHING: "Continue watching",
+    TRENDING_NOW: "Trending now",
+    NEW_RELEASES: "New",
+}
+_ROW_TITLES: Final = {
+    CONTINUE_WATCHING: "Continue Watching",
+    TOP_PICKS: "Top Picks for You",
+    TRENDING_NOW: "Trending Now",
+    NEW_RELEASES: "New Releases",
 }
 
 
-def describe(query: Query, page: Sequence[PlacedRow], merged: Merged, ranked: Ranked) -> list[Row]:
+def describe(query: Query, parts: Ingredients, page: Page, merged: Merged, ranked: Ranked) -> list[Row]:
     """Return the rows with everything a reader of the page is told."""
     retrieval = dict(zip(merged.rows.tolist(), merged.scores.tolist(), strict=True))
     ranking: dict[int, float] = {}
     if ranked.scores is not None:
         ranking = dict(zip(ranked.rows.tolist(), ranked.scores.tolist(), strict=True))
-    catalogue = query.catalogue
-    rows = []
-    for placed in page:
-        tiles = [
-            Tile(
-                title_id=catalogue.title_ids[title],
-                name=catalogue.names[title],
-                position=position,
-                sources=list(merged.sources[title]),
-                reason=_reason(placed, merged.sources[title]),
-                retrieval_score=retrieval[title],
-                ranking_score=ranking.get(title),
-                propensity=DETERMINISTIC,
-            )
-            for position, title in enumerate(placed.titles, start=1)
-        ]
+    catalogue, rows = query.catalogue, parts.shelf.rows
+
+    def tile(placed: PlacedRow, position: int, place: int) -> dict[str, Any]:
+        title = int(rows[place])
+        propensity = page.propensities.get(place)
+        return {
+            s.TITLE_ID: catalogue.title_ids[title],
+            s.NAME: catalogue.names[title],
+            s.POSITION: position,
+            "sources": merged.sources[title],
+            "reason": EXPLORED if propensity is not None else _reason(query, placed, merged.sources[title]),
+            "retrieval_score": retrieval[title],
+            "ranking_score": ranking.get(title),
+            s.PROPENSITY: DETERMINISTIC if propensity is None else propensity,
+        }
+
+    described = []
+    for placed in page.rows:
+        tiles = [tile(placed, position, place) for position, place in enumerate(placed.places, start=1)]
         seed = None if placed.seed is None else catalogue.title_ids[placed.seed]
-        rows.append(Row.model_validate({
-            s.ROW_TYPE: placed.row_type, "title": placed.title, "seed_title_id": seed, "tiles": tiles,
+        described.append(Row.model_validate({
+            s.ROW_TYPE: placed.row_type, "title": row_title(query, placed), "seed_title_id": seed,
+            "tiles": tiles,
         }))  # fmt: skip
-    return rows
+    return described
 
 
-def _reason(row: PlacedRow, sources: Sequence[str]) -> str:
+def row_title(query: Query, row: PlacedRow) -> str:
+    """Name a row after what it is: picks for somebody we know, what is popular for others."""
     if row.seed is not None:
-        return row.title
+        return f"Because You Watched {query.catalogue.names[row.seed]}"
+    if row.genre is not None:
+        return s.GENRES[row.genre]
+    if row.row_type == TOP_PICKS and not query.member.personal:
+        return "Popular Now"
+    return _ROW_TITLES[row.row_type]
+
+
+def _reason(query: Query, row: PlacedRow, sources: Sequence[str]) -> str:
+    if row.seed is not None:
+        return row_title(query, row)
     if row.row_type in _ROW_REASONS:
         return _ROW_REASONS[row.row_type]
     return next(reason for source, reason in _REASONS if source in sources)

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from feature_repo.schema import COMPLETION_FRACTION
 from feature_repo.transforms import candidate_mix as mix
 from feature_repo.transforms.decay import MICROSECONDS_PER_DAY
 from feature_repo.transforms.towers import history_weights
@@ -22,8 +23,7 @@ from training.popularity import EVERYWHERE, SegmentScores
 from training.retrieval import Retrieval
 
 SEEDS: Final = 2
-"""Latest titles watched nearly to the end whose neighbours are proposed."""
-SEED_FRACTION: Final = 0.7
+"""Latest completed titles whose neighbours are proposed."""
 NEW_FOR_DAYS: Final = 365.0
 
 Answer = tuple[str, NDArray[np.int64]]
@@ -82,6 +82,10 @@ class Generators:
         """Return the candidates of a member."""
         return mix.merge(self.answers(user, eligible), len(eligible), self.hit_rates)
 
+    def similar(self, user: int, eligible: NDArray[np.bool_]) -> list[tuple[int, NDArray[np.int64]]]:
+        """Return the titles like each of the member's seeds: (seed, rows best first)."""
+        return [(seed, self._like(seed, eligible)[1]) for seed in self._seeds(user)]
+
     def _als(self, user: int, eligible: NDArray[np.bool_]) -> list[Answer]:
         vector = self.retrieval.factors.user_factors[user]
         if not vector.any():
@@ -95,7 +99,7 @@ class Generators:
         return [self._top(mix.TWO_TOWER, scores, eligible)]
 
     def _similar(self, user: int, eligible: NDArray[np.bool_]) -> list[Answer]:
-        return [self._like(seed, eligible) for seed in self._seeds(user)]
+        return [(mix.SIMILAR, rows) for _, rows in self.similar(user, eligible)]
 
     def _trending(self, _: int, eligible: NDArray[np.bool_]) -> list[Answer]:
         scores = self.trending.scores[0]
@@ -128,7 +132,7 @@ class Generators:
         return self._top(mix.SIMILAR, cosines, eligible & np.isfinite(cosines))
 
     def _seeds(self, user: int) -> list[int]:
-        enough = float(history_weights(np.array([SEED_FRACTION]))[0])
+        enough = float(history_weights(np.array([COMPLETION_FRACTION]))[0])
         titles, weights = self.members.history[user].tolist(), self.members.mask[user].tolist()
         weighed = zip(titles, weights, strict=True)
         return [int(title) for title, weight in weighed if weight >= enough][:SEEDS]

@@ -17,10 +17,14 @@ from training.datasets import text
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """``title_ids`` unicode [T], sorted; ``available_since`` int64 [T], microseconds since 1970 UTC."""
+    """``title_ids`` unicode [T], sorted; ``available_since`` int64 [T], microseconds since 1970 UTC.
+
+    ``franchise_ids`` unicode [T], "" for none.
+    """
 
     title_ids: NDArray[np.str_]
     available_since: NDArray[np.int64]
+    franchise_ids: NDArray[np.str_]
 
     def available_at(self, instant: datetime) -> NDArray[np.bool_]:
         """Return which titles were on the service by then, [T]."""
@@ -38,12 +42,12 @@ class Members:
 
 def read_catalogue(lake: Lake) -> Catalogue:
     """Read every title's newest version; raises ``ValueError`` for a lake without titles."""
-    table = _newest(
-        lake.read(s.TITLES, columns=[s.TITLE_ID, s.AVAILABLE_SINCE, s.EVENT_TIMESTAMP]), s.TITLE_ID
-    )
+    columns = [s.TITLE_ID, s.AVAILABLE_SINCE, s.FRANCHISE_ID, s.EVENT_TIMESTAMP]
+    table = _newest(lake.read(s.TITLES, columns=columns), s.TITLE_ID)
     if len(table) == 0:
         raise ValueError("the lake holds no titles: run `python -m feature_repo simulate` or `ingest` first")
-    return Catalogue(text(table, s.TITLE_ID), table.column(s.AVAILABLE_SINCE).cast(pa.int64()).to_numpy())
+    since = table.column(s.AVAILABLE_SINCE).cast(pa.int64()).to_numpy()
+    return Catalogue(text(table, s.TITLE_ID), since, text(table, s.FRANCHISE_ID))
 
 
 def read_members(lake: Lake, watching: NDArray[np.str_]) -> Members:

@@ -32,4 +32,5 @@ class TrainingConfig(BaseModel):
     relevance_fraction: float = Field(0.5, ge=0, le=1, description="a test title watched this far counts")
     evaluation_members: int = Field(2_000, ge=1, description="most members whose lists are evaluated")
     truth_members: int = Field(300, ge=1, description="members judged against a simulated service's truth")
+    page_members: int = Field(300, ge=1, description="members whose whole pages are judged")
     seed: int = Field(0, ge=0, description="of every random choice outside ALS and the ranker")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -27,6 +28,7 @@ from training.evaluation.scoring import DotProductScorer, FallbackScorer, Random
 from training.evaluation.truth import OracleScorer, mean_play_probabilities
 from training.factors import Factors
 from training.generating import contexts, generators_as_of
+from training.page_judging import PageJudge
 from training.ranker import Ranker
 from training.retrieval import CoreModel, Retrieval, fit_core
 from training.training_data import TrainingData
@@ -50,10 +52,11 @@ TruePlayProbability = Callable[
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Measured quality: metric rows, and for a simulated service the truth about each top 10."""
+    """Measured quality: of models, of pages, and for a simulated service the truth about each top 10."""
 
     rows: list[MetricRow]
     truth: dict[str, float]
+    pages: list[MetricRow]
 
 
 def judge(
@@ -77,7 +80,10 @@ def judge(
     context, cases = contexts(data, window), generators.cases
     title_ids = retrieval.matrix.title_ids
     titles = titles_as_of(data.gateway, title_ids, _at_test_start(data, len(title_ids)))
-    scorers = _scorers(data, generators, ranker, context, titles, config)
+    user_ids = retrieval.matrix.user_ids
+    member = members_as_of(data.gateway, user_ids, _at_test_start(data, len(user_ids)))
+    two_stage = TwoStageScorer(ranker, generators, member=member, titles=titles, context=context)
+    scorers = {**_scorers(generators, config), MIX_AND_RANKER: two_stage}
     vectors = np.nan_to_num(titles[s.GENRE_VECTOR])
     protocol = EvaluationConfig(bootstrap_samples=BOOTSTRAP_SAMPLES, seed=config.seed)
     rows: list[MetricRow] = []
@@ -85,7 +91,21 @@ def judge(
         rows += evaluate(name, scorer, cases, protocol, vectors)
     for name, scorer in _candidate_scorers(generators).items():
         rows += candidate_recall(name, scorer, cases, protocol)
-    return Judgement(rows, _truth(scorers, cases, context, config, truth) if truth else {})
+    page_cases = replace(cases, user_rows=_sample(cases.user_rows, config.page_members, config.seed))
+    judge_of_pages = PageJudge.of(
+        replace(generators, cases=page_cases), two_stage, member, titles, data.catalogue.franchise_ids
+    )
+    plays = partial(_true_plays, cases, context, truth) if truth else None
+    pages = judge_of_pages.judge(plays, BOOTSTRAP_SAMPLES, config.seed)
+    return Judgement(rows, _truth(scorers, cases, context, config, truth) if truth else {}, pages)
+
+
+def _true_plays(
+    cases: EvaluationSet, context: Arrays, truth: TruePlayProbability, user: int
+) -> NDArray[np.float64]:
+    when, device = context[s.REQUEST_TIMESTAMP][user], context[s.DEVICE_TYPE][user]
+    matrix = cases.train
+    return truth(matrix.user_ids[[user]], matrix.title_ids, np.array([when]), np.array([device]))
 
 
 def _sample(rows: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]:
@@ -98,19 +118,11 @@ def _at_test_start(data: TrainingData, rows: int) -> NDArray[np.int64]:
     return np.full(rows, epoch_microseconds(data.windows.test_start))
 
 
-def _scorers(
-    data: TrainingData,
-    generators: Generators,
-    ranker: Ranker,
-    context: Arrays,
-    titles: Arrays,
-    config: TrainingConfig,
-) -> dict[str, Scorer]:
+def _scorers(generators: Generators, config: TrainingConfig) -> dict[str, Scorer]:
     retrieval, matrix = generators.retrieval, generators.retrieval.matrix
     popularity = PopularityScorer(matrix)
     other: CoreModel = "bpr" if config.core_model == "als" else "als"
     cores = {config.core_model: retrieval.factors, other: fit_core(other, matrix, config)}
-    member = members_as_of(data.gateway, matrix.user_ids, _at_test_start(data, len(matrix.user_ids)))
     towers = DotProductScorer(generators.members.vectors, retrieval.title_vectors)
     return {
         "popularity": popularity,
@@ -119,7 +131,6 @@ def _scorers(
         **{name: _core_scorer(factors, retrieval, popularity) for name, factors in sorted(cores.items())},
         TWO_TOWER: FallbackScorer(towers, popularity, matrix),
         MIX: MixScorer(generators),
-        MIX_AND_RANKER: TwoStageScorer(ranker, generators, member=member, titles=titles, context=context),
     }
 
 

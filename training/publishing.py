@@ -117,6 +117,7 @@ def report(
             },
             steps=recorder.costs,
             evaluation=trained.judgement.rows,
+            pages=trained.judgement.pages,
             baselines=BASELINES,
             importance=trained.ranker.importance(),
             calibration=calibration_curve(scores, trained.validation.labels) if has_rows else None,

@@ -48,6 +48,7 @@ class TrainingReport:
     sizes: Mapping[str, int]
     steps: Sequence[StepTiming] = ()
     evaluation: Sequence[MetricRow] = ()
+    pages: Sequence[MetricRow] = ()
     baselines: Sequence[str] = ()
     importance: Mapping[str, float] = field(default_factory=dict)
     calibration: CalibrationCurve | None = None
@@ -103,6 +104,7 @@ def render_html(report: TrainingReport) -> str:
         report=report,
         models=report_tables.model_table(report.evaluation, report.baselines),
         candidates=report_tables.candidate_table(report.evaluation),
+        pages=report_tables.page_table(report.pages),
         truth=report_tables.truth_table(report.truth),
         plots=_plots(report),
     )
@@ -115,6 +117,8 @@ def _plots(report: TrainingReport) -> dict[str, str]:
         drawn["metrics"] = lambda: report_plots.metric_bars(report.evaluation, report.baselines)
         drawn["segments"] = lambda: report_plots.segment_bars(report.evaluation, report.baselines)
         drawn["candidates"] = lambda: report_plots.candidate_curves(report.evaluation)
+    if report.pages:
+        drawn["pages"] = lambda: report_plots.variety_curves(report.pages)
     if report.truth:
         drawn["truth"] = lambda: report_plots.truth_bars(report.truth, report.baselines)
     if report.importance:

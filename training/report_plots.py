@@ -109,6 +109,38 @@ def candidate_curves(rows: Sequence[MetricRow]) -> str:
         return _svg(figure)
 
 
+def variety_curves(rows: Sequence[MetricRow]) -> str:
+    """Draw what variety costs: page NDCG, and true plays where they are known, over the page's diversity.
+
+    A line per kind of variety from no variety on; settings of no kind are single points.
+    """
+    value = {(row.model, row.metric): row.value for row in rows}
+    goals = [name for name in ("page_ndcg", "page_expected_plays") if any(r.metric == name for r in rows)]
+    settings = list(dict.fromkeys(row.model for row in rows if (row.model, "page_diversity") in value))
+    if not goals or not settings:
+        return ""
+    kinds: dict[str, list[str]] = {}
+    for name in settings:
+        kinds.setdefault(name.split()[0] if name[-1].isdigit() else name, []).append(name)
+    with mpl.rc_context(_STYLE | {"ytick.color": _MUTED}):
+        figure = Figure(figsize=(WIDTH, WIDTH / 2.4), layout="constrained")
+        panels = figure.subplots(1, len(goals), squeeze=False)[0]
+        for axes, goal in zip(panels, goals, strict=True):
+            for colour, (kind, names) in zip(_SERIES, kinds.items(), strict=False):
+                points = [(value[name, "page_diversity"], value[name, goal]) for name in names]
+                axes.plot(
+                    *zip(*points, strict=True), color=colour, label=words(kind), marker="o", linewidth=1.8
+                )
+                for name, point in zip(names, points, strict=True):
+                    if len(names) > 1:
+                        axes.annotate(name.split()[-1], point, (4, 4), textcoords="offset points", fontsize=8)
+            axes.set(xlabel="diversity of the page, mean of 1 - cosine", title=words(goal))
+            axes.grid(linewidth=0.8)
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=5)
+        return _svg(figure)
+
+
 def truth_bars(truth: Mapping[str, float], baselines: Sequence[str]) -> str:
     """Draw the mean true play probability of each policy."""
     return _single(truth, ("oracle", *baselines), "mean true play probability")

@@ -12,10 +12,13 @@ from training.evaluation.results import MetricRow
 
 METRIC_ORDER: Final = ("recall", "ndcg", "mrr", "coverage", "novelty", "diversity")
 """Columns from left to right; metrics not named here follow by name."""
+_NEITHER_GOOD_NOR_BAD: Final = ("page_duplicates", "page_tiles")
+"""Columns in which nothing is marked as best."""
 EVERY_CUTOFF: Final = ("recall", "ndcg", CANDIDATE_RECALL)
 """Metrics shown at each k; the others stand in the table at their largest k only."""
 _NAMES: Final = {
     "als": "ALS", "bpr": "BPR", CANDIDATE_RECALL: "Recall", "ease": "EASE", "item_knn": "Item-kNN",
+    "dpp": "DPP", "mmr": "MMR", "page_expected_plays": "Expected plays", "page_ndcg": "Page NDCG",
     "mix": "Candidate mix", "mix_ranker": "Mix + ranker", "mrr": "MRR", "ndcg": "NDCG",
     "similar": "Similar titles", "trending_in_country": "Trending in country", "two_tower": "Two-tower",
 }  # fmt: skip
@@ -69,6 +72,11 @@ def candidate_table(rows: Sequence[MetricRow]) -> tuple[ModelTable, ...]:
     return _segment_tables([row for row in rows if row.metric == CANDIDATE_RECALL], ())
 
 
+def page_table(rows: Sequence[MetricRow]) -> ModelTable | None:
+    """Return the table of whole pages, a row per setting, or None where none was judged."""
+    return _segment_table(rows, ALL, ()) if rows else None
+
+
 def segments_of(rows: Sequence[MetricRow]) -> list[str]:
     """Return the distinct segments, all members first."""
     return sorted({row.segment for row in rows}, key=lambda name: (name != ALL, name))
@@ -118,7 +126,8 @@ def _segment_table(rows: Sequence[MetricRow], segment: str, baselines: Sequence[
         )
         # What reads the same is equally good: both are marked. Nothing is best where nothing was found.
         text = _shown(row.value, top)
-        return Cell(text, top > 0 and text == _shown(top, top), bounds)
+        best_of_column = top > 0 and text == _shown(top, top) and column[0] not in _NEITHER_GOOD_NOR_BAD
+        return Cell(text, best_of_column, bounds)
 
     return ModelTable(
         segment=segment,

@@ -37,8 +37,12 @@ class TwoStageScorer:
         scores = np.full(eligible.shape, -np.inf, dtype=np.float32)
         for place, user in enumerate(user_rows.tolist()):
             candidates = self._generators.merged(user, eligible[place]).rows
-            scores[place, candidates] = self._ranker.score(self._features(user, candidates))
+            scores[place, candidates] = self.candidate_scores(user, candidates)
         return scores
+
+    def candidate_scores(self, user: int, candidates: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Return the ranker's scores of some titles for a member, (len(candidates),)."""
+        return self._ranker.score(self._features(user, candidates))
 
     def _features(self, user: int, candidates: NDArray[np.intp]) -> NDArray[np.float32]:
         row = slice(user, user + 1)

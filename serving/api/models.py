@@ -49,7 +49,71 @@ class Homepage(_Answer):
     bundle: str
     experiments: dict[str, str] = Field(description="layer to arm")
     degraded: list[str] = Field(description="the stages that failed and were answered by a fallback")
+    relaxed: list[str] = Field(
+        description="the page's rules that gave way, since too few titles could be shown"
+    )
     rows: list[Row]
+
+
+class Proposal(_Answer):
+    """A generator that found a title."""
+
+    generator: str
+    rank: Annotated[int, Field(ge=1, description="place in the generator's answer, from 1")]
+    score: float = Field(description="on the generator's own scale")
+    seed_title_id: str | None = Field(description="the watched title that it is like")
+
+
+class ShownAt(_Answer):
+    """Where a title stands on the page, both from 1."""
+
+    row: int
+    position: int
+
+
+class Displacement(_Answer):
+    """Why a title that might have been shown is not on the page."""
+
+    reason: str = Field(
+        description="not_proposed, merge, outranked, similar_titles, franchise_cap, genre_cap or exchanged"
+    )
+    by: list[str] = Field(description="the titles that stand in its place, or that are too much like it")
+
+
+class TitleWay(_Answer):
+    """The way of a title through a page."""
+
+    title_id: str
+    name: str
+    filtered_by: list[str] = Field(description="the filters that removed it")
+    proposed_by: list[Proposal]
+    retrieval_score: Probability | None = Field(description="null where it is no candidate")
+    ranking_score: float | None
+    rank: int | None = Field(description="among the candidates, from 1")
+    shown_at: ShownAt | None
+    displaced: Displacement | None = Field(description="null where it is shown, or filtered out")
+
+
+class FilterReport(_Answer):
+    """A filter, and how many titles of the catalogue it removed."""
+
+    name: str
+    removed: int
+
+
+class Explanation(_Answer):
+    """Why a page is as it is."""
+
+    filters: list[FilterReport]
+    candidates: int
+    relaxed: list[str]
+    titles: list[TitleWay]
+
+
+class ExplainedHomepage(Homepage):
+    """A page with its explanation, which only operators may see."""
+
+    explanation: Explanation
 
 
 class SimilarTitle(_Answer):
@@ -132,6 +196,12 @@ class HomepageParameters(BaseModel):
     )
     country: Annotated[str, StringConstraints(pattern="^[A-Z]{2}$")] | None = Field(
         None, description="ISO 3166-1 alpha-2; that of the member's profile if left out"
+    )
+    explain: bool = Field(
+        False, description="adds `explanation`, the way of every candidate; needs the admin token"
+    )
+    title_id: Identifier | None = Field(
+        None, description="with `explain`: the way of this title alone, whatever became of it"
     )
 
 

@@ -45,7 +45,8 @@ class Operation:
 
 HOMEPAGE: Final = Operation(
     "/v1/members/{user_id}/homepage", "A member's homepage.", m.HomepageParameters, m.Homepage,
-    (HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE),
+    (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND,
+     HTTPStatus.SERVICE_UNAVAILABLE),
 )  # fmt: skip
 SIMILAR: Final = Operation(
     "/v1/titles/{title_id}/similar", "Titles like this one.", m.SimilarParameters, m.SimilarTitles,

@@ -8,20 +8,18 @@ from typing import Final
 
 import numpy as np
 
+from feature_repo.page.shelf import NO_FRANCHISE
 from feature_repo.schema import COMPLETION_FRACTION
 from feature_repo.transforms import candidate_mix as mix
 from feature_repo.transforms.decay import MICROSECONDS_PER_DAY
 from serving.candidates.answer import Candidates
 from serving.candidates.charts import EVERYWHERE
 from serving.candidates.query import Query
-from serving.catalogue import NO_FRANCHISE
 
 CATALOGUE: Final = "catalogue"
 """No generator: any title that may be shown, where even the popular ones cannot be told."""
 NEW_FOR_DAYS: Final = 365.0
 SEEDS: Final = 2
-SEED_FRACTION: Final = 0.7
-"""A title watched at least so far may be the seed of a row."""
 BEGUN_FRACTION: Final = 0.05
 """Whoever left a title before this had not begun it."""
 
@@ -59,7 +57,7 @@ def two_tower(query: Query, limit: int) -> Sequence[Candidates]:
 
 
 def similar(query: Query, limit: int) -> Sequence[Candidates]:
-    """Titles like the latest ones that the member watched nearly to the end, per seed."""
+    """Titles like the latest ones that the member completed, per seed; those of the last pages rest."""
     found: list[Candidates] = []
     for seed in _seed_rows(query):
         rows, scores = query.models.neighbours.of(seed)
@@ -125,14 +123,14 @@ GENERATORS: Final = (
 
 
 def _seed_rows(query: Query) -> list[int]:
-    """Rows of the member's seeds, latest first, one per franchise."""
+    """Rows of titles that may be seeds, latest first, one per franchise."""
     seeds: list[int] = []
     franchises: set[int] = set()
     for title_id, fraction in query.member.recent:
         row = query.catalogue.row_of.get(title_id)
-        if row is None or not fraction >= SEED_FRACTION:
+        if row is None or fraction < COMPLETION_FRACTION or title_id in query.member.resting_seeds:
             continue
-        franchise = query.catalogue.franchises[row]
+        franchise = int(query.catalogue.franchises[row])
         if franchise == NO_FRANCHISE or franchise not in franchises:
             franchises.add(franchise)
             seeds.append(row)

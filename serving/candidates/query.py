@@ -16,13 +16,15 @@ from serving.models import Models
 class PageRequest:
     """Who asks, from which device (``""``: unknown), for which instant, and in which country.
 
-    ``country`` None means that of the member's profile.
+    ``country`` None means that of the member's profile. A ``preview``, such as the page of another instant,
+    is shown to nobody: nothing is remembered of it, nor from earlier pages.
     """
 
     user_id: str
     device: str
     at: datetime
     country: str | None = None
+    preview: bool = False
 
     @property
     def now_us(self) -> float:

@@ -15,21 +15,25 @@ from serving.catalogue import Rows
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ranked:
-    """Candidates, best first; ``scores`` are the ranker's, None where it did not decide."""
+    """Candidates, best first; ``relevance`` is what they were ordered by.
+
+    ``scores`` are the ranker's, None where it did not decide.
+    """
 
     rows: Rows
-    scores: NDArray[np.float32] | None
+    relevance: NDArray[np.float32]
+    scores: NDArray[np.float32] | None = None
 
 
 def by_ranker(merged: Merged, scores: NDArray[np.float32]) -> Ranked:
     """Order by the ranker's scores; ties keep the order of retrieval."""
     order = np.argsort(-scores, kind="stable")
-    return Ranked(merged.rows[order], scores[order])
+    return Ranked(merged.rows[order], scores[order], scores[order])
 
 
 def by_retrieval(merged: Merged) -> Ranked:
     """Keep the order of the merge."""
-    return Ranked(merged.rows, None)
+    return Ranked(merged.rows, merged.scores)
 
 
 def by_popularity(query: Query, merged: Merged) -> Ranked:
@@ -37,4 +41,5 @@ def by_popularity(query: Query, merged: Merged) -> Ranked:
     charts = query.models.popularity
     everywhere = charts.scores[EVERYWHERE][merged.rows]
     here = charts.scores[charts.narrowest(query.segments)][merged.rows]
-    return Ranked(merged.rows[np.lexsort((-everywhere, -here))], None)
+    order = np.lexsort((-everywhere, -here))
+    return Ranked(merged.rows[order], here[order])

@@ -31,7 +31,9 @@ from training.bundle import BundleAliases, BundleContents, write_bundle
 NOW = datetime(2026, 3, 1, 20, tzinfo=UTC)
 TITLES = 160
 USED_GENRES = ("Action", "Comedy", "Crime", "Drama", "Horror", "Romance", "Thriller", "Western")
-MEMBER_TABLES = (s.USER_SNAPSHOT, s.USER_PROFILE, s.USER_PICKS, s.USER_HISTORY, s.USER_ALS_EMBEDDING)
+MEMBER_TABLES = (
+    s.USER_SNAPSHOT, s.USER_PROFILE, s.USER_PICKS, s.USER_HISTORY, s.USER_HIDDEN, s.USER_ALS_EMBEDDING,
+)  # fmt: skip
 CONTENT_TABLES = (s.TITLE_METADATA, s.TITLE_CONTENT)
 TITLE_TABLES = (s.TITLE_METADATA, s.TITLE_STATISTICS, s.TITLE_ALS_EMBEDDING)
 

@@ -1,0 +1,50 @@
+"""Which titles the rows of a member's last pages were grown from, so that the next page grows from others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
+
+import redis
+
+PAGES: Final = 2
+"""Pages for which a seed rests."""
+_KEY: Final = "marquee:shown_seeds:{user_id}"
+_SECONDS: Final = 7 * 86_400
+
+
+class SeedMemory(Protocol):
+    """Remembers seeds; :class:`ShownSeeds` is one."""
+
+    def resting(self, user_id: str) -> frozenset[str]:
+        """Return the seeds of the member's last pages."""
+
+    def remember(self, user_id: str, seeds: Sequence[str]) -> None:
+        """Take note of the seeds of a page that was shown; none is worth noting, too."""
+
+
+class ShownSeeds:
+    """The memory that all workers share: a short list per member in Redis, for a week after a page."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    @classmethod
+    def open(cls, redis_url: str) -> ShownSeeds:
+        """Connect to a Redis; the connection is made at the first call."""
+        return cls(redis.Redis.from_url(redis_url, socket_timeout=0.5, socket_connect_timeout=0.5))
+
+    def resting(self, user_id: str) -> frozenset[str]:
+        """Return the seeds of the member's last PAGES pages."""
+        pages = self._client.lrange(_KEY.format(user_id=user_id), 0, PAGES - 1)
+        return frozenset(seed for page in pages for seed in json.loads(page))
+
+    def remember(self, user_id: str, seeds: Sequence[str]) -> None:
+        """Put a page's seeds before those of earlier pages, in one round trip."""
+        key = _KEY.format(user_id=user_id)
+        with self._client.pipeline(transaction=False) as pipeline:
+            pipeline.lpush(key, json.dumps(list(seeds)))
+            pipeline.ltrim(key, 0, PAGES - 1)
+            pipeline.expire(key, _SECONDS)
+            pipeline.execute()
