@@ -21,15 +21,9 @@ from feature_repo.page.row_plans import (
     pool_of,
     row_plans,
 )
-from feature_repo.page.rules import (
-    FEWEST_TILES,
-    FRANCHISE_CAP,
-    FRANCHISE_FRONT,
-    GENRE_CAP,
-    RELAXATION,
-    PageRules,
-)
+from feature_repo.page.rules import FRANCHISE_CAP, FRANCHISE_FRONT, GENRE_CAP, PageRules
 from feature_repo.page.shelf import Ingredients
+from feature_repo.page.verdict import relaxed_rules
 
 
 @dataclass(slots=True)
@@ -85,7 +79,7 @@ def assemble(parts: Ingredients, rules: PageRules, draw: Draw) -> Page:
     _fill_up(page, rules)
     _widen_view(page, parts, rules)
     _explore(page, rules, draw)
-    page.relaxed.sort(key=RELAXATION.index)
+    page.relaxed = _relaxed(page, parts, rules)
     return page
 
 
@@ -96,7 +90,14 @@ def plain_page(parts: Ingredients, rules: PageRules) -> Page:
     if places:
         page.board.take(places)
         page.rows.append(PlacedRow(TOP_PICKS, places))
+    page.relaxed = _relaxed(page, parts, rules)
     return page
+
+
+def _relaxed(page: Page, parts: Ingredients, rules: PageRules) -> list[str]:
+    begun = [row.places for row in page.rows if row.row_type == CONTINUE_WATCHING]
+    others = [row.places for row in page.rows if row.row_type != CONTINUE_WATCHING]
+    return relaxed_rules(parts.shelf, begun[0] if begun else [], others, parts.household_languages, rules)
 
 
 def _add(page: Page, plan: RowPlan, rules: PageRules, shortest: int | None = None) -> None:
@@ -132,14 +133,11 @@ def _fill_up(page: Page, rules: PageRules) -> None:
             return
         if relaxed is not None:
             page.board.relax(relaxed)
-        if _lengthen(page, missing) and relaxed is not None:
-            page.relaxed.append(relaxed)
-    if len(page.board.used) < rules.fewest_tiles:
-        page.relaxed.append(FEWEST_TILES)
+        _lengthen(page, missing)
 
 
-def _lengthen(page: Page, missing: int) -> int:
-    """Add up to ``missing`` of the best open titles to Top Picks; return how many."""
+def _lengthen(page: Page, missing: int) -> None:
+    """Add up to ``missing`` of the best open titles to Top Picks."""
     row = page.top_picks or PlacedRow(TOP_PICKS, [])
     added = 0
     for _ in range(2):  # a title that waits for the first tiles to fill has its turn in the second round
@@ -154,16 +152,13 @@ def _lengthen(page: Page, missing: int) -> int:
     if row.places and page.top_picks is None:
         begun = page.rows and page.rows[0].row_type == CONTINUE_WATCHING
         page.rows.insert(1 if begun else 0, row)
-    return added
 
 
 def _widen_view(page: Page, parts: Ingredients, rules: PageRules) -> None:
     host = page.top_picks
     rows = [row.places for row in page.rows]
     view = View.of(rules, parts.household_languages)
-    exchanged, unmet = widen(rows, host.places if host else [], page.board, view)
-    page.exchanged += exchanged
-    page.relaxed += unmet
+    page.exchanged = widen(rows, host.places if host else [], page.board, view)
 
 
 def _explore(page: Page, rules: PageRules, draw: Draw) -> None:

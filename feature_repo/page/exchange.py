@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from feature_repo.page.board import Board
-from feature_repo.page.rules import GENRES_IN_VIEW, LANGUAGE_VARIETY, PageRules
+from feature_repo.page.rules import PageRules
 
 _TRIES: Final = 8
 """Newcomers tried for a tile: those who bring the same are many."""
@@ -43,14 +43,12 @@ class _Lack:
         return self.genres, self.languages
 
 
-def widen(
-    rows: Sequence[list[int]], host: list[int], board: Board, view: View
-) -> tuple[list[tuple[int, int]], list[str]]:
+def widen(rows: Sequence[list[int]], host: list[int], board: Board, view: View) -> list[tuple[int, int]]:
     """Exchange tiles of ``host``, the last first, for titles that bring what is missing in view.
 
     ``rows`` are all rows from the top, ``host`` one of them, changed in place. Each exchange brings in the
     most relevant title that helps, within the caps, and must leave less missing. Return the exchanges,
-    (displaced, newcomer), and the rules that are still not met.
+    (displaced, newcomer).
     """
     exchanged: list[tuple[int, int]] = []
     lack = _lack(rows, board, view)
@@ -66,8 +64,7 @@ def widen(
             board.take([newcomer])
             exchanged.append((displaced, newcomer))
             lack = less
-    unmet = [GENRES_IN_VIEW] * (lack.genres > 0) + [LANGUAGE_VARIETY] * (lack.languages > 0)
-    return exchanged, unmet
+    return exchanged
 
 
 def _lack(rows: Sequence[list[int]], board: Board, view: View) -> _Lack:

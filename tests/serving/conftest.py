@@ -243,6 +243,19 @@ def small(unstarted: SmallService, contents: BundleContents) -> Iterator[SmallSe
 
 
 @pytest.fixture
+def bound() -> Callable[[list[dict[str, Any]]], list[tuple[str, list[str]]]]:
+    """Rows without what was explored: the part of a page that every page of the same request shares."""
+
+    def rest(rows: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
+        return [
+            (row["title"], [tile["title_id"] for tile in row["tiles"] if tile["propensity"] == 1.0])
+            for row in rows
+        ]
+
+    return rest
+
+
+@pytest.fixture
 def page_of(small: SmallService) -> Callable[..., dict[str, Any]]:
     """Ask for a page over HTTP and return its JSON."""
     client = small.client

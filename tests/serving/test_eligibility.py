@@ -25,11 +25,8 @@ def visit_of(small: Any, user_id: str, country: str | None = None) -> Visit:
     return Visit(small.service.state, PageRequest(user_id, "tv", now, country), member)
 
 
-def broken_for_a_country(self: Any, country: str, limit: float, now_us: float, watched: Any) -> Any:
-    if country:
-        raise RuntimeError("broken on purpose")
-    mask = self.everywhere & (self.available_since <= now_us)
-    return mask if np.isnan(limit) else mask & (self.maturity_level <= limit)
+def broken(*_: object) -> None:
+    raise RuntimeError("broken on purpose")
 
 
 def test_the_requests_country_stands_above_the_profiles(small: Any) -> None:
@@ -57,6 +54,27 @@ def test_what_was_watched_may_be_gone_on_with_but_is_nothing_new(small: Any) -> 
     assert not (allowed.new & ~allowed.begun).any()
 
 
+def test_what_the_member_has_hidden_is_shown_no_more_nor_gone_on_with(small: Any) -> None:
+    small.features.members["ana"][s.HIDDEN_TITLE_IDS] = ["t011", "t030", "of another catalogue"]
+    allowed = eligible_titles(visit_of(small, "ana"))
+    assert np.flatnonzero(allowed.removed["hidden"]).tolist() == [11, 30]
+    assert not allowed.new[[11, 30]].any()
+    assert not allowed.begun[[11, 30]].any()
+
+
+def test_each_filter_says_what_it_removed_and_together_they_are_what_is_missing(small: Any) -> None:
+    allowed = eligible_titles(visit_of(small, "kim"))  # in FR, up to 13 years, has watched 30
+    removed = {name: np.flatnonzero(mask).tolist() for name, mask in allowed.removed.items()}
+    assert removed == {
+        "not_available": [0, 1],
+        "country": list(range(0, 160, 5)),
+        "maturity": list(range(0, 160, 7)),
+        "hidden": [],
+        "watched": [30],
+    }
+    np.testing.assert_array_equal(~allowed.new, np.logical_or.reduce(list(allowed.removed.values())))
+
+
 def test_where_nothing_can_be_told_nothing_is_sure(small: Any) -> None:
     visit = visit_of(small, "ana")
     catalogue = replace(visit.state.catalogue, available_since=np.zeros(3))  # of another length
@@ -67,7 +85,7 @@ def test_where_nothing_can_be_told_nothing_is_sure(small: Any) -> None:
 def test_a_failing_filter_is_named_and_shows_nothing_that_may_not_be_shown(
     page_of: PageOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("serving.catalogue.Catalogue.eligible", broken_for_a_country)
+    monkeypatch.setattr("serving.catalogue.Catalogue.outside", broken)
     page = page_of("kim")  # in FR, up to 13 years
     assert page["degraded"] == ["eligibility"]
     assert len(shown(page)) >= 40
@@ -77,10 +95,7 @@ def test_a_failing_filter_is_named_and_shows_nothing_that_may_not_be_shown(
 def test_a_filter_that_fails_altogether_leaves_a_page_without_titles(
     page_of: PageOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object) -> None:
-        raise RuntimeError("broken on purpose")
-
-    monkeypatch.setattr("serving.catalogue.Catalogue.eligible", broken)
+    monkeypatch.setattr("serving.catalogue.Catalogue.unavailable", broken)
     page = page_of("kim")
     assert page["degraded"] == ["eligibility"]
     assert page["rows"] == []

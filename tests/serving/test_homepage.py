@@ -11,6 +11,7 @@ from serving.ranking import Ranker
 
 Page = dict[str, Any]
 PageOf = Callable[..., Page]
+Bound = Callable[[Any], Any]
 
 
 def rows_of_type(page: Page, row_type: str) -> list[Page]:
@@ -42,20 +43,22 @@ def break_models(small: Any, **models: Any) -> None:
     holder.swap(replace(holder.current, models=replace(holder.current.models, **models)))
 
 
-def test_a_known_member_gets_every_row_of_the_page_in_order(page_of: PageOf) -> None:
+def test_a_known_member_gets_every_row_of_the_page(page_of: PageOf) -> None:
     page = page_of("ana", device="tv")
     types = [row["row_type"] for row in page["rows"]]
-    assert types[:5] == [
-        "continue_watching", "top_picks", "because_you_watched", "because_you_watched", "trending_now",
+    assert types[:2] == ["continue_watching", "top_picks"]
+    assert sorted(types[2:]) == [
+        "because_you_watched", "because_you_watched", "genre", "genre", "genre", "new_releases",
+        "trending_now",
     ]  # fmt: skip
-    assert types[5] == "new_releases"
-    assert set(types[6:]) == {"genre"}
+    assert page["relaxed"] == []
     assert page["degraded"] == []
     assert page["experiments"] == {}
 
 
-def test_seeds_are_the_latest_titles_watched_nearly_to_the_end(page_of: PageOf) -> None:
+def test_seeds_are_the_latest_completed_titles(page_of: PageOf) -> None:
     seeds = rows_of_type(page_of("ana"), "because_you_watched")
+    seeds.sort(key=lambda row: str(row["seed_title_id"]))
     assert [row["seed_title_id"] for row in seeds] == ["t010", "t020"]  # t011 was left after a fifth
     assert seeds[0]["title"] == "Because You Watched Title 10"
     assert all("similar" in tile["sources"] for row in seeds for tile in row["tiles"])
@@ -94,8 +97,10 @@ def test_an_unknown_member_gets_what_is_popular_in_the_country(page_of: PageOf) 
     assert all(tile["ranking_score"] is None for row in page["rows"] for tile in row["tiles"])
 
 
-def test_a_member_without_history_gets_the_popular_titles_of_their_profiles_country(page_of: PageOf) -> None:
-    assert ids(page_of("eve")["rows"][0]) == ids(page_of("stranger", country="KR")["rows"][0])
+def test_a_member_without_history_gets_the_popular_titles_of_their_profiles_country(
+    page_of: PageOf, bound: Bound
+) -> None:
+    assert bound(page_of("eve")["rows"]) == bound(page_of("stranger", country="KR")["rows"])
 
 
 def test_an_unknown_country_is_served_what_is_offered_everywhere(page_of: PageOf) -> None:
@@ -120,18 +125,23 @@ def test_a_title_is_shown_from_the_instant_it_is_available(page_of: PageOf) -> N
     assert "t001" in shown("2026-03-02T08:00:00Z")
 
 
-def test_tiles_are_shown_with_certainty_and_say_why(page_of: PageOf) -> None:
-    tiles = [tile for row in page_of("ana")["rows"] for tile in row["tiles"]]
-    assert {tile["propensity"] for tile in tiles} == {1.0}
+def test_tiles_say_why_they_are_there_and_a_few_are_explored(page_of: PageOf) -> None:
+    rows = page_of("ana")["rows"]
+    tiles = [tile for row in rows for tile in row["tiles"]]
+    explored = [tile for tile in tiles if tile["propensity"] < 1.0]
+    assert 2 <= len(explored) <= 4  # a twentieth of 40 to 80
+    assert all(tile in rows[1]["tiles"] for tile in explored)
+    assert {tile["reason"] for tile in explored} == {"Something different"}
     assert all(tile["sources"] and tile["reason"] and tile["name"] for tile in tiles)
     assert all(0 < tile["retrieval_score"] <= 1 for tile in tiles)
 
 
 def test_top_picks_follow_the_ranker(page_of: PageOf) -> None:
-    scores = [tile["ranking_score"] for tile in page_of("ana")["rows"][1]["tiles"]]
+    tiles = page_of("ana")["rows"][1]["tiles"]
+    scores = [tile["ranking_score"] for tile in tiles if tile["propensity"] == 1.0]
     # A title that waits for the front of the row to fill may stand after a lower score.
     assert max(scores) == scores[0]
-    assert np.mean(scores[:6]) >= np.mean(scores[6:])
+    assert np.mean(scores[:4]) >= np.mean(scores[4:])
 
 
 def test_every_page_has_its_own_id(page_of: PageOf) -> None:
@@ -139,8 +149,14 @@ def test_every_page_has_its_own_id(page_of: PageOf) -> None:
     assert page_of("ana")["page_id"] == "page-2"
 
 
-def test_the_same_request_makes_the_same_page(page_of: PageOf) -> None:
-    assert page_of("ana")["rows"] == page_of("ana")["rows"]
+def test_the_same_request_makes_the_same_page_but_for_what_is_explored(page_of: PageOf, bound: Bound) -> None:
+    assert bound(page_of("ana")["rows"]) == bound(page_of("ana")["rows"])
+    explored = {
+        tile["title_id"]
+        for _ in range(10) for row in page_of("ana")["rows"] for tile in row["tiles"]
+        if tile["propensity"] < 1.0
+    }  # fmt: skip
+    assert len(explored) > 4
 
 
 def test_without_the_feature_store_the_page_is_popular_and_says_so(small: Any, page_of: PageOf) -> None:

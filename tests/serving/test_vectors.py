@@ -45,7 +45,7 @@ def test_the_version_of_equal_vectors_is_the_bundles_own(named: Any) -> None:
 # The same name in other vectors, as of a second training on the same data, shows with the next snapshot.
 @pytest.mark.parametrize(("version", "refreshed"), [("als-2", False), ("als-2", True), ("als-1", True)])
 def test_pages_do_not_change_while_the_store_is_ahead_of_the_bundle(
-    named: Any, page_of: PageOf, version: str, refreshed: bool
+    named: Any, page_of: PageOf, bound: Callable[[Any], Any], version: str, refreshed: bool
 ) -> None:
     before = page_of("ana")["rows"]
     publish_next_model_to_the_store(named, version)
@@ -53,10 +53,8 @@ def test_pages_do_not_change_while_the_store_is_ahead_of_the_bundle(
         refresh(named)
     page = page_of("ana", at="2026-03-01T20:10:00Z")
     assert page["degraded"] == []
-    assert page["rows"] == page_of("ana", at="2026-03-01T20:10:00Z")["rows"]
-    assert [t["title_id"] for r in page["rows"] for t in r["tiles"] if "als" in t["sources"]] == [
-        t["title_id"] for r in before for t in r["tiles"] if "als" in t["sources"]
-    ]
+    assert bound(page["rows"]) == bound(page_of("ana", at="2026-03-01T20:10:00Z")["rows"])
+    assert bound(page["rows"]) == bound(before)
 
 
 def test_the_index_is_not_searched_with_a_foreign_vector_of_somebody_the_bundle_does_not_know(

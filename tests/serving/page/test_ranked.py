@@ -24,6 +24,7 @@ def test_without_a_ranker_retrieval_decides_and_there_are_no_scores() -> None:
     ranked = by_retrieval(MERGED)
     assert ranked.rows.tolist() == [7, 3, 9]
     assert ranked.scores is None
+    assert ranked.relevance.tolist() == MERGED.scores.tolist()
 
 
 def test_popularity_is_that_of_the_country(small: Any) -> None:
