@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,6 @@ from training.evaluation import metrics
 from training.evaluation import pages as p
 from training.evaluation.protocol import ALL
 from training.evaluation.results import MetricRow, with_interval
-from training.two_stage import TwoStageScorer
 
 APART: Final = "rows apart"
 """Every row filled by itself, from the same candidates: no rule of the page holds."""
@@ -55,6 +54,13 @@ UserTruth = Callable[[int], NDArray[np.float64]]
 """A member's row to the true probability with which they play each title, (T,)."""
 
 
+class CandidateScorer(Protocol):
+    """Ranks candidates; :class:`training.two_stage.TwoStageScorer` does."""
+
+    def candidate_scores(self, user: int, candidates: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Return the scores of some titles for a member, (len(candidates),)."""
+
+
 @dataclass(frozen=True)
 class PageJudge:
     """Assembles and measures the pages of ``generators.cases``.
@@ -64,7 +70,7 @@ class PageJudge:
     """
 
     generators: Generators
-    scorer: TwoStageScorer
+    scorer: CandidateScorer
     genres: NDArray[np.bool_]
     franchises: NDArray[np.int64]
     languages: NDArray[np.int64]
@@ -74,7 +80,7 @@ class PageJudge:
     def of(
         cls,
         generators: Generators,
-        scorer: TwoStageScorer,
+        scorer: CandidateScorer,
         members: Arrays,
         titles: Arrays,
         franchise_ids: NDArray[np.str_],

@@ -14,14 +14,15 @@ import pyarrow.compute as pc
 
 from feature_repo import schema as s
 from feature_repo.transforms.arrow_columns import microseconds, record_batch
+from feature_repo.transforms.watch_log import distinct_events
 
 HIDES: Final = "thumbs_down"
 SHOWS: Final = "thumbs_up"
 HIDDEN_TITLES: Final = 2_000
 """How many of a member's latest hidden titles are kept."""
 
-_Change = tuple[str, int, str, str, str]
-"""(user_id, microseconds, event_id, title_id, event_type), which sort in the order they count."""
+_Change = tuple[str, int, str, str]
+"""(user_id, microseconds since 1970 UTC, title_id, event_type)."""
 
 
 def user_hidden(events: pa.Table, created_at: datetime) -> pa.RecordBatch:
@@ -30,10 +31,12 @@ def user_hidden(events: pa.Table, created_at: datetime) -> pa.RecordBatch:
     Events count in the order of (event_timestamp, event_id), whatever order they come in; an event that
     comes twice changes nothing.
     """
-    thumbs = events.filter(pc.is_in(events[s.EVENT_TYPE], value_set=pa.array([HIDES, SHOWS])))
+    given = pc.is_in(events[s.EVENT_TYPE], value_set=pa.array([HIDES, SHOWS]))
+    thumbs = distinct_events(events.filter(given))
     instants = microseconds(thumbs[s.EVENT_TIMESTAMP]).tolist()
-    columns = (thumbs[name].to_pylist() for name in (s.EVENT_ID, s.TITLE_ID, s.EVENT_TYPE))
-    changes = sorted(zip(thumbs[s.USER_ID].to_pylist(), instants, *columns, strict=True))
+    columns = (thumbs[name].to_pylist() for name in (s.TITLE_ID, s.EVENT_TYPE))
+    changes = list(zip(thumbs[s.USER_ID].to_pylist(), instants, *columns, strict=True))
+    changes.sort(key=itemgetter(0))  # stable: a member's changes stay in their order
     rows = [row for _, of_member in groupby(changes, itemgetter(0)) for row in _states(of_member)]
     users, moments, hidden = zip(*rows, strict=True) if rows else ((), (), ())
     columns_of_rows = {
@@ -48,7 +51,7 @@ def _states(changes: Iterator[_Change]) -> Iterator[tuple[str, int, list[str]]]:
     """Yield what a member has hidden after each instant, latest first."""
     hidden: dict[str, None] = {}
     for (user_id, moment), at_once in groupby(changes, itemgetter(0, 1)):
-        for _, _, _, title_id, event_type in at_once:
+        for _, _, title_id, event_type in at_once:
             hidden.pop(title_id, None)
             if event_type == HIDES:
                 hidden[title_id] = None

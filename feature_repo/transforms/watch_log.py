@@ -58,7 +58,7 @@ def watch_log(events: pa.Table) -> WatchLog:
 
     Of rows with one event id the earliest counts, whatever its type. Other event types are left out.
     """
-    ordered = _without_duplicates(events.take(_order(events)))
+    ordered = distinct_events(events)
     watching = pc.is_in(ordered[s.EVENT_TYPE], value_set=pa.array(s.WATCH_EVENT_TYPES))
     watched = ordered.filter(watching)
     users, titles = sorted_vocabulary(watched[s.USER_ID]), sorted_vocabulary(watched[s.TITLE_ID])
@@ -76,6 +76,11 @@ def watch_log(events: pa.Table) -> WatchLog:
         device_codes=codes_of(watched[s.DEVICE_TYPE], pa.array(s.DEVICES)),
     )
     return select(log, by_member)
+
+
+def distinct_events(events: pa.Table) -> pa.Table:
+    """Return the events by (event_timestamp, event_id), of rows with one event id the earliest."""
+    return _without_duplicates(events.take(_order(events)))
 
 
 def select(log: WatchLog, rows: NDArray[np.int64] | slice) -> WatchLog:

@@ -204,8 +204,8 @@ def test_a_window_with_nothing_to_learn_from_is_refused_with_a_remedy(
 
 
 def test_headline_metrics_are_those_over_all_members() -> None:
-    assert headline_metrics(Judgement([], {})) == {"test": {}}
-    assert headline_metrics(Judgement([], {ORACLE: 0.5})) == {"test": {}, "truth": {ORACLE: 0.5}}
+    assert headline_metrics(Judgement([], {}, [])) == {"test": {}}
+    assert headline_metrics(Judgement([], {ORACLE: 0.5}, [])) == {"test": {}, "truth": {ORACLE: 0.5}}
 
 
 def test_the_catalogue_knows_what_is_available_when_the_test_window_starts(data: TrainingData) -> None:

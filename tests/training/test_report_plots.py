@@ -22,10 +22,20 @@ CANDIDATES = [
     for generator in ("random", "als", "two_tower", "similar", "trending", "popularity", "mix")
     for k in (100, 500)
 ]
+PAGES = [
+    MetricRow(setting, "all", metric, None, value, users=3)
+    for setting, values in {
+        "default": (0.5, 0.1, 5.0), "mmr 0.1": (0.6, 0.09, 4.5), "mmr 0.2": (0.7, 0.08, 4.0),
+    }.items()
+    for metric, value in zip(
+        ("page_diversity", "page_ndcg", "page_expected_plays"), values, strict=True
+    )
+]  # fmt: skip
 DRAWINGS = {
     "metrics": lambda: plots.metric_bars(ROWS, ["popularity"]),
     "segments": lambda: plots.segment_bars(ROWS, ["popularity"]),
     "candidates": lambda: plots.candidate_curves(CANDIDATES),
+    "pages": lambda: plots.variety_curves(PAGES),
     "truth": lambda: plots.truth_bars({"als": 0.1, "oracle": 0.2}, []),
     "importance": lambda: plots.importance_bars({"als_score": 0.75, "play_rate": 0.25}),
     "steps": lambda: plots.step_bars({"backfill": 3.0, "als": 21.5}),
@@ -85,6 +95,14 @@ def test_what_generators_find_is_a_curve_per_generator_and_a_panel_per_segment()
 
 def test_candidate_recall_is_no_bar_among_the_metrics_of_models() -> None:
     assert plots.metric_bars([*ROWS, *CANDIDATES], ["popularity"]) == DRAWINGS["metrics"]()
+
+
+def test_what_variety_costs_is_a_curve_per_kind_with_its_weights_and_a_panel_per_goal() -> None:
+    texts = _texts(DRAWINGS["pages"]())
+    assert {"Page NDCG", "Expected plays", "Default", "MMR", "0.1", "0.2"} <= texts
+    without_truth = [row for row in PAGES if row.metric != "page_expected_plays"]
+    assert "Expected plays" not in _texts(plots.variety_curves(without_truth))
+    assert plots.variety_curves([]) == ""
 
 
 def test_without_a_row_for_all_members_there_is_no_metric_plot() -> None:

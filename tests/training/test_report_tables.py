@@ -8,6 +8,7 @@ from training.report_tables import (
     metric_columns,
     metric_name,
     model_table,
+    page_table,
     truth_table,
     words,
 )
@@ -98,6 +99,24 @@ def test_an_interval_is_told_where_it_is_known() -> None:
 
 def test_nothing_measured_is_no_table() -> None:
     assert model_table([], []) == ()
+
+
+def test_whole_pages_are_a_table_of_their_own_in_which_fewer_duplicates_are_not_worse() -> None:
+    rows = [
+        MetricRow(setting, "all", metric, None, value, users=3)
+        for setting, values in (("default", (0.2, 0.0)), ("rows apart", (0.1, 0.3)))
+        for metric, value in zip(("page_ndcg", "page_duplicates"), values, strict=True)
+    ]
+    table = page_table(rows)
+    assert table is not None
+    assert set(table.columns) == {"Page NDCG", "Page duplicates"}
+    best = {(row.model, column): cell.best for row in table.rows
+            for column, cell in zip(table.columns, row.cells, strict=True) if cell}  # fmt: skip
+    assert best == {
+        ("default", "Page NDCG"): True, ("rows apart", "Page NDCG"): False,
+        ("default", "Page duplicates"): False, ("rows apart", "Page duplicates"): False,
+    }  # fmt: skip
+    assert page_table([]) is None
 
 
 def test_the_truth_is_told_as_a_share_of_the_oracle() -> None:
