@@ -47,9 +47,6 @@ class _Ways:
         self._names = made.query.catalogue.title_ids
         self._page: Page = assembled.page
         self._place_of = {row: place for place, row in enumerate(assembled.ranked.rows.tolist())}
-        self._retrieval = dict(
-            zip(assembled.merged.rows.tolist(), assembled.merged.scores.tolist(), strict=True)
-        )
         self._shown = {
             place: ShownAt(row=number, position=position)
             for number, row in enumerate(self._page.rows, start=1)
@@ -58,7 +55,7 @@ class _Ways:
 
     def of(self, row: int) -> TitleWay:
         place = self._place_of.get(row)
-        scores = self._made.assembled.ranked.scores
+        ranked = self._made.assembled.ranked
         filtered_by = [name for name, removed in self._made.allowed.removed.items() if removed[row]]
         proposed_by = self._proposals(row)
         shown = None if place is None else self._shown.get(place)
@@ -67,8 +64,8 @@ class _Ways:
             name=self._made.query.catalogue.names[row],
             filtered_by=filtered_by,
             proposed_by=proposed_by,
-            retrieval_score=self._retrieval.get(row),
-            ranking_score=None if place is None or scores is None else float(scores[place]),
+            retrieval_score=None if place is None else float(ranked.retrieval[place]),
+            ranking_score=None if place is None or ranked.scores is None else float(ranked.scores[place]),
             rank=None if place is None else place + 1,
             shown_at=shown,
             displaced=None if shown or filtered_by else self._displacement(place, bool(proposed_by)),

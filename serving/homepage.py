@@ -172,7 +172,7 @@ class HomepageMaker:
         found = judged.retrieved
         parts = ingredients_of(found.query, judged.ranked, found.answers, self._rules)
         page = assemble(parts, self._rules, draws_of(judged.page_id))
-        rows = describe(found.query, parts, page, found.merged, judged.ranked)
+        rows = describe(found.query, page, found.merged, judged.ranked)
         return Assembled(parts, page, found.merged, judged.ranked, rows)
 
     def _plain_page(self, judged: _Judged) -> Assembled:
@@ -181,7 +181,7 @@ class HomepageMaker:
         ranked = by_retrieval(merged)
         parts = ingredients_of(query, ranked, {}, self._rules)
         page = plain_page(parts, self._rules)
-        return Assembled(parts, page, merged, ranked, describe(query, parts, page, merged, ranked))
+        return Assembled(parts, page, merged, ranked, describe(query, page, merged, ranked))
 
 
 def query_of(state: ServingState, request: PageRequest, member: Member) -> Query:

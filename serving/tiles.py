@@ -8,7 +8,6 @@ from typing import Any, Final
 from feature_repo import schema as s
 from feature_repo.page.assembly import Page, PlacedRow
 from feature_repo.page.row_plans import CONTINUE_WATCHING, NEW_RELEASES, TOP_PICKS, TRENDING_NOW
-from feature_repo.page.shelf import Ingredients
 from feature_repo.transforms import candidate_mix as mix
 from feature_repo.transforms.candidate_mix import Merged
 from serving.api.models import Row
@@ -44,16 +43,12 @@ _ROW_TITLES: Final = {
 }
 
 
-def describe(query: Query, parts: Ingredients, page: Page, merged: Merged, ranked: Ranked) -> list[Row]:
+def describe(query: Query, page: Page, merged: Merged, ranked: Ranked) -> list[Row]:
     """Return the rows with everything a reader of the page is told."""
-    retrieval = dict(zip(merged.rows.tolist(), merged.scores.tolist(), strict=True))
-    ranking: dict[int, float] = {}
-    if ranked.scores is not None:
-        ranking = dict(zip(ranked.rows.tolist(), ranked.scores.tolist(), strict=True))
-    catalogue, rows = query.catalogue, parts.shelf.rows
+    catalogue = query.catalogue
 
     def tile(placed: PlacedRow, position: int, place: int) -> dict[str, Any]:
-        title = int(rows[place])
+        title = int(ranked.rows[place])
         propensity = page.propensities.get(place)
         return {
             s.TITLE_ID: catalogue.title_ids[title],
@@ -61,8 +56,8 @@ def describe(query: Query, parts: Ingredients, page: Page, merged: Merged, ranke
             s.POSITION: position,
             "sources": merged.sources[title],
             "reason": EXPLORED if propensity is not None else _reason(query, placed, merged.sources[title]),
-            "retrieval_score": retrieval[title],
-            "ranking_score": ranking.get(title),
+            "retrieval_score": float(ranked.retrieval[place]),
+            "ranking_score": None if ranked.scores is None else float(ranked.scores[place]),
             s.PROPENSITY: DETERMINISTIC if propensity is None else propensity,
         }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,9 +31,10 @@ class Board:
         self._per_franchise: Counter[int] = Counter()
         self._per_genre = np.zeros(shelf.genres.shape[1], dtype=np.int64)
         self._blocked = np.zeros(len(shelf), dtype=np.bool_)
+        self._safe_takes = rules.per_genre
+        """So many more titles cannot fill a genre, whichever they are."""
         self._vectors = shelf.vectors_of(pool)
-        self._similar: Any = self._vectors @ self._vectors.T >= rules.similar_from
-        np.fill_diagonal(self._similar, False)
+        self._similar = _similar_to_each(self._vectors, rules.similar_from)
         self._crowd = np.zeros(len(pool), dtype=np.int64)
         self._variety = variety_of(rules, shelf.scaled_relevance(rules.ranked)[pool], self._vectors)
 
@@ -86,8 +86,8 @@ class Board:
         page, the row's own among them, is penalised.
         """
         worth = self._variety.worth()
-        crowd = self._crowd.copy()
-        worth[crowd >= self._rules.crowd] -= self._rules.crowding_penalty
+        worth[self._crowd >= self._rules.crowd] -= self._rules.crowding_penalty
+        crowd: list[int] = self._crowd.tolist()
         worth[self._blocked[self.pool] | ~among] = _BLOCKED
         row: list[int] = []
         held: list[tuple[NDArray[np.intp], Floats]] = []
@@ -115,8 +115,10 @@ class Board:
                 self._per_franchise[franchise] += 1
                 reached |= self._per_franchise[franchise] >= self._franchise_cap
             self._per_genre += self.shelf.genres[place]
-        # Fewer titles than a genre's cap cannot fill a genre.
-        reached |= len(self.used) >= self._genre_cap and bool(self._per_genre.max() >= self._genre_cap)
+            self._safe_takes -= 1
+        if self._safe_takes <= 0:
+            self._safe_takes = int(self._genre_cap - self._per_genre.max())
+            reached |= self._safe_takes <= 0
         if reached:
             self._block_anew()
         return reached
@@ -185,16 +187,20 @@ class Board:
         return not self.fits_front(place, row)
 
     def _block_anew(self) -> None:
-        blocked = self.shelf.genres[:, self._per_genre >= self._genre_cap].any(axis=1)
-        full = [f for f, count in self._per_franchise.items() if count >= self._franchise_cap]
-        blocked |= np.isin(self.shelf.franchises, full)
+        blocked = np.zeros(len(self.shelf), dtype=np.bool_)
+        for genre in np.flatnonzero(self._per_genre >= self._genre_cap):
+            blocked |= self.shelf.genres[:, genre]
+        for franchise, count in self._per_franchise.items():
+            if count >= self._franchise_cap:
+                blocked |= self.shelf.franchises == franchise
         blocked[list(self.used | self._ruled_out)] = True
         self._blocked = blocked
 
-    def _penalise(self, worth: Floats, crowd: NDArray[np.int64], chosen: int) -> None:
-        near = self._similar[chosen]
-        crowd += near
-        worth[near & (crowd == self._rules.crowd)] -= self._rules.crowding_penalty
+    def _penalise(self, worth: Floats, crowd: list[int], chosen: int) -> None:
+        for near in self._similar[chosen]:
+            crowd[near] += 1
+            if crowd[near] == self._rules.crowd:
+                worth[near] -= self._rules.crowding_penalty
 
     def _hold_franchise(
         self, worth: Floats, held: list[tuple[NDArray[np.intp], Floats]], place: int, length: int
@@ -217,3 +223,13 @@ class Board:
             fits = len(front) < self.front and self.fits_front(place, front)
             (front if fits else later).append(place)
         return front + later
+
+
+def _similar_to_each(vectors: NDArray[np.float32], similar_from: float) -> list[list[int]]:
+    """Return, for each of m unit vectors (m, d), the others whose cosine is ``similar_from`` or more."""
+    similar = vectors @ vectors.T >= similar_from
+    np.fill_diagonal(similar, False)
+    found: list[list[int]] = [[] for _ in range(len(vectors))]
+    for one, other in np.argwhere(similar).tolist():
+        found[one].append(other)
+    return found

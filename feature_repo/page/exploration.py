@@ -78,12 +78,12 @@ def explored(strata: Sequence[Stratum], draw: Draw) -> dict[int, float]:
 def _apart(pool: NDArray[np.intp], board: Board, tiles: int) -> NDArray[np.intp]:
     if not len(pool):
         return pool
-    franchises = board.shelf.franchises[pool]
-    _, first = np.unique(franchises, return_index=True)
-    alone = np.zeros(len(pool), dtype=np.bool_)
-    alone[first] = True
-    shown = board.shelf.franchises[sorted(board.used)]
-    alone = (alone & ~np.isin(franchises, shown)) | (franchises == NO_FRANCHISE)
+    seen = set(board.shelf.franchises[list(board.used)].tolist())
+    alone = np.ones(len(pool), dtype=np.bool_)
+    for number, franchise in enumerate(board.shelf.franchises[pool].tolist()):
+        if franchise != NO_FRANCHISE:
+            alone[number] = franchise not in seen
+            seen.add(franchise)
     crowded = np.asarray(board.shelf.genres[pool][:, board.genres_within(tiles)].any(axis=1))
     apart: NDArray[np.intp] = pool[alone & ~crowded]
     return apart

@@ -15,25 +15,26 @@ from serving.catalogue import Rows
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ranked:
-    """Candidates, best first; ``relevance`` is what they were ordered by.
+    """Candidates, best first; ``relevance`` is what they were ordered by, ``retrieval`` the merge's score.
 
-    ``scores`` are the ranker's, None where it did not decide.
+    ``scores`` are the ranker's, None where it did not decide. All are (n,).
     """
 
     rows: Rows
     relevance: NDArray[np.float32]
+    retrieval: NDArray[np.float32]
     scores: NDArray[np.float32] | None = None
 
 
 def by_ranker(merged: Merged, scores: NDArray[np.float32]) -> Ranked:
     """Order by the ranker's scores; ties keep the order of retrieval."""
     order = np.argsort(-scores, kind="stable")
-    return Ranked(merged.rows[order], scores[order], scores[order])
+    return Ranked(merged.rows[order], scores[order], merged.scores[order], scores[order])
 
 
 def by_retrieval(merged: Merged) -> Ranked:
     """Keep the order of the merge."""
-    return Ranked(merged.rows, merged.scores)
+    return Ranked(merged.rows, merged.scores, merged.scores)
 
 
 def by_popularity(query: Query, merged: Merged) -> Ranked:
@@ -42,4 +43,4 @@ def by_popularity(query: Query, merged: Merged) -> Ranked:
     everywhere = charts.scores[EVERYWHERE][merged.rows]
     here = charts.scores[charts.narrowest(query.segments)][merged.rows]
     order = np.lexsort((-everywhere, -here))
-    return Ranked(merged.rows[order], here[order])
+    return Ranked(merged.rows[order], here[order], merged.scores[order])

@@ -29,7 +29,7 @@ def answer(*rows: int) -> np.ndarray:
 
 
 MERGED = merge([("als", answer(9, 3)), ("trending", answer(4, 3)), ("new_titles", answer(5))], 160, {})
-UNRANKED = Ranked(MERGED.rows, MERGED.scores)
+UNRANKED = Ranked(MERGED.rows, MERGED.scores, MERGED.scores)
 
 
 def described(
@@ -42,7 +42,7 @@ def described(
     page = Page(Board(parts.shelf, np.arange(len(parts.shelf)), rules))
     page.rows = [PlacedRow(r.row_type, [place_of[t] for t in r.places], r.seed, r.genre) for r in rows]
     page.propensities = {place_of[title]: p for title, p in (explored or {}).items()}
-    return describe(query, parts, page, MERGED, ranked)
+    return describe(query, page, MERGED, ranked)
 
 
 def test_tiles_are_numbered_from_one_and_named(query: Query) -> None:
@@ -86,7 +86,7 @@ def test_top_picks_are_for_whom_we_know(small: Any) -> None:
 def test_scores_are_those_of_retrieval_and_of_the_ranker(query: Query) -> None:
     scores = np.arange(len(MERGED.rows), 0, -1, dtype=np.float32)
     row = PlacedRow("genre", MERGED.rows.tolist(), genre=9)
-    [ranked] = described(query, row, ranked=Ranked(MERGED.rows, scores, scores))
+    [ranked] = described(query, row, ranked=Ranked(MERGED.rows, scores, MERGED.scores, scores))
     assert [tile.ranking_score for tile in ranked.tiles] == scores.tolist()
     assert [tile.retrieval_score for tile in ranked.tiles] == pytest.approx(MERGED.scores.tolist())
     [unranked] = described(query, row)
