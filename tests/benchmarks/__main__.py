@@ -13,6 +13,7 @@ import structlog
 from rich.console import Console
 
 from feature_repo.settings import Settings
+from tests.benchmarks.assembly import measure_assembly
 from tests.benchmarks.candidates import measure_candidates
 from tests.benchmarks.features import measure_features
 from tests.benchmarks.fold_in import measure_fold_in
@@ -29,6 +30,7 @@ BENCHMARKS: Final[dict[str, Callable[[Subject, Effort], Iterator[Measurement]]]]
     "retrieval": measure_retrieval,
     "candidates": measure_candidates,
     "ranker": measure_ranking,
+    "assembly": measure_assembly,
     "page": measure_pages,
     "http": measure_http,
     "fold-in": measure_fold_in,
