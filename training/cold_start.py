@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_repo import schema as s
+from feature_repo.progress import Progress
 from feature_repo.transforms import candidate_mix as mix
 from feature_repo.transforms.calendar import epoch_microseconds
 from feature_repo.transforms.fold_in import fold_in, gram_matrix
@@ -58,12 +59,16 @@ class HeldOut:
 
 
 def measure_cold_start(
-    data: TrainingData, config: TrainingConfig, hit_rates: mix.HitRates, share: float = 0.1
+    data: TrainingData,
+    config: TrainingConfig,
+    hit_rates: mix.HitRates,
+    share: float = 0.1,
+    progress: Progress | None = None,
 ) -> list[MetricRow]:
     """Train without the held-out members and titles up to the test window; measure both.
 
     Rows have the segments ``new_members: <stage>`` and ``new_titles: <how>``. ``hit_rates`` are those of a
-    training, which weigh the generators of the mix.
+    training, which weigh the generators of the mix; ``progress`` follows the towers' training.
     """
     whole = interactions_as_of(data, data.windows.end)
     held = HeldOut.draw(data, whole, share, config.seed)
@@ -71,7 +76,7 @@ def measure_cold_start(
     unseen = held.members[rows_of(events.user_ids, data.members.user_ids)]
     unseen |= held.titles[rows_of(events.title_ids, data.catalogue.title_ids)]
     rest = replace(data, events=events.take(~unseen))
-    retrieval = retrieval_as_of(rest, data.windows.test_start, config)
+    retrieval = retrieval_as_of(rest, data.windows.test_start, config, progress=progress)
     popularity, _ = charts_as_of(rest, data.windows.test_start)
     return [
         *new_members(data, held, retrieval, popularity, hit_rates, config.seed),
