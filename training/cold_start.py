@@ -18,7 +18,7 @@ from feature_repo import schema as s
 from feature_repo.progress import Progress
 from feature_repo.transforms import candidate_mix as mix
 from feature_repo.transforms.calendar import epoch_microseconds
-from feature_repo.transforms.fold_in import fold_in, gram_matrix
+from feature_repo.transforms.fold_in import fold_in, gram_matrix, mean_member, with_prior
 from feature_repo.transforms.picks import taste_history
 from feature_repo.transforms.towers import context_inputs, history_weights
 from training.config import TrainingConfig
@@ -223,9 +223,10 @@ def _personal(
     orders = {mix.POPULARITY: chart}
     if len(rows) and confidence is not None:
         gram = gram_matrix(factors.title_factors)
-        orders[mix.ALS] = factors.title_factors @ fold_in(
-            rows, fractions, factors.title_factors, gram, confidence
-        )
+        vector = fold_in(rows, fractions, factors.title_factors, gram, confidence)
+        mean = mean_member(factors.user_factors)
+        drawn = with_prior(vector[None, :], np.array([len(rows)]), mean)[0]
+        orders[mix.ALS] = factors.title_factors @ drawn
         context = context_inputs(np.array([member.now_us]), np.array([""]))
         mask = history_weights(fractions)[None, :]
         towers = retrieval.tower.user_vectors(rows[None, :].astype(np.int32), mask, context)[0]
