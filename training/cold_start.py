@@ -39,6 +39,9 @@ STAGES: Final = (0, 1, 3, 10)
 PICKS: Final = 3
 FIRST_VIEWERS: Final = (5, 20)
 TITLE_K: Final = 100
+MIX: Final = "mix"
+GAIN: Final = "mix - popularity"
+"""The mix's value less popularity's, member by member."""
 _SAMPLES: Final = 200
 
 
@@ -92,7 +95,7 @@ def new_members(
     hit_rates: mix.HitRates,
     seed: int,
 ) -> list[MetricRow]:
-    """Return recall@20 and NDCG@10 of popularity and of the personal mix at each stage.
+    """Return recall@20 and NDCG@10 of popularity, of the personal mix at each stage, and their difference.
 
     What is to be found is the same at all stages: titles watched to half or further after the tenth, less the
     picks. The first ten titles and the picks are never ranked. Picks are titles that the member will watch to
@@ -116,14 +119,19 @@ def new_members(
         chart = _chart(popularity, member)
         for stage, (watched, picked) in stages.items():
             found = _personal(retrieval, member, watched, picked, chart, eligible, hit_rates)
-            lists.setdefault(f"mix|{stage}", []).append(found)
+            lists.setdefault(f"{MIX}|{stage}", []).append(found)
         best = top_k(np.where(eligible, chart, -np.inf)[None].astype(np.float32), 20)[0]
-        lists.setdefault("popularity|any stage", []).append(best)
+        lists.setdefault(f"{mix.POPULARITY}|any stage", []).append(best)
     relevant_rows = np.array(wanted)
     rows: list[MetricRow] = []
+    by_popularity = _values(np.array(lists[f"{mix.POPULARITY}|any stage"]), relevant_rows)
     for name, ranked in lists.items():
         model, stage = name.split("|")
-        rows += _rows(model, f"new_members: {stage}", np.array(ranked), relevant_rows, seed)
+        values = _values(np.array(ranked), relevant_rows)
+        rows += _rows(model, f"new_members: {stage}", values, seed)
+        if model == MIX:
+            gain = {key: value - by_popularity[key] for key, value in values.items()}
+            rows += _rows(GAIN, f"new_members: {stage}", gain, seed)
     return rows
 
 
@@ -276,11 +284,16 @@ def _first_viewers(
     )
 
 
-def _rows(
-    model: str, segment: str, ranked: NDArray[np.int64], relevant: NDArray[np.bool_], seed: int
-) -> list[MetricRow]:
+PerMember = dict[tuple[str, int], NDArray[np.float64]]
+"""(metric, k) to one value for each member."""
+
+
+def _values(ranked: NDArray[np.int64], relevant: NDArray[np.bool_]) -> PerMember:
     hit, count = metrics.hits(ranked, relevant), relevant.sum(axis=1)
-    values = {("recall", 20): metrics.recall(hit, count), ("ndcg", 10): metrics.ndcg(hit[:, :10], count)}
+    return {("recall", 20): metrics.recall(hit, count), ("ndcg", 10): metrics.ndcg(hit[:, :10], count)}
+
+
+def _rows(model: str, segment: str, values: PerMember, seed: int) -> list[MetricRow]:
     return [
         with_interval(
             MetricRow(model, segment, metric, k, float(value.mean()), len(value)), value, _SAMPLES, seed
