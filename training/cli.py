@@ -50,6 +50,8 @@ def main() -> None:
         python -m training run
     Between trainings, for titles that came since:
         python -m training solve-titles
+    How soon new members and new titles are served well:
+        python -m training cold-start
     """
 
 

@@ -27,7 +27,7 @@ from serving.api.admin import ADMIN_TOKEN
 from tests.benchmarks.http_load import ask
 from tests.benchmarks.pages import homepage_path
 from tests.benchmarks.results import Measurement
-from tests.benchmarks.server import HOST, looks_at_titles, running_server
+from tests.benchmarks.server import HOST, exposition_of, looks_at_titles, running_server
 from tests.benchmarks.subject import Subject
 from tests.benchmarks.timing import WARM_UP_CALLS, Effort, summarise
 
@@ -59,14 +59,14 @@ def measure_arrivals(subject: Subject, effort: Effort) -> Iterator[Measurement]:
 
 def _arrive(port: int, title_id: str, token: str, paths: Sequence[str]) -> tuple[float, float]:
     """Send a title; return the seconds until all workers know it, and until a homepage shows it."""
-    looks = looks_at_titles(port)
+    looks = looks_at_titles(exposition_of(port))
     began = time.perf_counter()
     _put(port, title_id, token)
     seen: float | None = None
     known: float | None = None
     for path in cycle(paths):
         now = time.perf_counter() - began
-        if known is None and looks_at_titles(port) >= looks + _WORKERS:
+        if known is None and looks_at_titles(exposition_of(port)) >= looks + _WORKERS:
             known = time.perf_counter() - began
         if seen is None and title_id in _tiles(port, path):
             seen = time.perf_counter() - began

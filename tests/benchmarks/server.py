@@ -60,19 +60,20 @@ def _await_workers(server: subprocess.Popen[bytes], port: int, workers: int) -> 
         time.sleep(_POLL_SECONDS)
 
 
-def looks_at_titles(port: int) -> int:
-    """Return how often, over all workers, changed titles were taken in."""
-    return int(sum(float(count) for count in _LOOKS.findall(_exposition(port))))
+def looks_at_titles(exposition: str) -> int:
+    """Return how often, over all workers, changed titles were taken in, from Prometheus's text."""
+    return int(sum(float(count) for count in _LOOKS.findall(exposition)))
 
 
 def _warm_workers(port: int) -> int:
     try:
-        return bundles_in_place(_exposition(port))
+        return bundles_in_place(exposition_of(port))
     except (urllib.error.URLError, TimeoutError, ConnectionError):
         return 0
 
 
-def _exposition(port: int) -> str:
+def exposition_of(port: int) -> str:
+    """Return Prometheus's text of the server on ``port``."""
     with urllib.request.urlopen(f"http://{HOST}:{port}/metrics", timeout=5) as answer:
         text: str = answer.read().decode()
         return text
