@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from feature_repo import schema as s
 from feature_repo.transforms.towers import CONTEXT_INPUT_DIMENSIONS, TITLE_INPUT_DIMENSIONS
@@ -20,6 +21,7 @@ from training.two_tower import TwoTowerConfig, fit_two_tower
 from training.two_tower_examples import TowerExamples
 
 STEP: Final = "two-tower, training step"
+STEP_ON_ALL_CORES: Final = "two-tower, training step, a thread per core"
 MILLION: Final = 1_000_000
 _EPOCH_SECONDS: Final = 120.0
 _MOMENTS_SHARE: Final = 0.5
@@ -29,28 +31,36 @@ _MOST_STEPS: Final = 200
 
 
 def measure_two_tower(subject: Subject, effort: Effort) -> Iterator[Measurement]:
-    """Measure the steps of one epoch on all cores, as ``python -m training`` takes them."""
-    config = TwoTowerConfig(epochs=1)
-    steps = min(effort.calls, _MOST_STEPS) + _WARM_UP
+    """Measure the steps of one epoch with one thread, as ``make pipeline`` takes them, and with all cores."""
+    cores = os.cpu_count() or 1
     titles = len(subject.state.catalogue)
+    steps = min(effort.calls, _MOST_STEPS)
+    of_an_epoch = MILLION / TwoTowerConfig().batch
+    for name, threads in ((STEP, 1), (STEP_ON_ALL_CORES, cores)):
+        with torch_threads(threads):
+            milliseconds = step_times(titles, steps)
+        million = milliseconds.mean() * of_an_epoch / 1e3
+        yield Measurement(
+            name, summarise(milliseconds), budget_ms=1e3 * _EPOCH_SECONDS / of_an_epoch,
+            note=f"{titles:,} titles, {threads} threads: a million examples in {million:.0f} s",
+        )  # fmt: skip
+
+
+def step_times(titles: int, steps: int) -> NDArray[np.float64]:
+    """Return the milliseconds of each of ``steps`` steps, after some that do not count."""
+    config = TwoTowerConfig(epochs=1)
     rng = np.random.default_rng(0)
     inputs = rng.standard_normal((titles, TITLE_INPUT_DIMENSIONS)).astype(np.float32)
-    # One more for the validation, which is taken from the end.
-    examples = synthetic_examples(rng, titles, int(steps * config.batch / (1 - config.validation_share)) + 1)
+    # The validation is taken from the end.
+    positives = int((steps + _WARM_UP) * config.batch / (1 - config.validation_share)) + 1
     instants = [perf_counter()]
-    with all_cores() as threads:
-        fit_two_tower(
-            examples, np.arange(titles).astype(np.str_), inputs,
-            config.model_copy(update={"most_examples": len(examples)}),
-            progress=lambda *_: instants.append(perf_counter()),
-        )  # fmt: skip
-    milliseconds = np.diff(instants)[_WARM_UP:] * 1e3
-    of_an_epoch = MILLION / config.batch
-    yield Measurement(
-        STEP, summarise(milliseconds), budget_ms=1e3 * _EPOCH_SECONDS / of_an_epoch,
-        note=f"{config.batch:,} positives, {titles:,} titles, {threads} threads: a million examples in "
-        f"{milliseconds.mean() * of_an_epoch / 1e3:.0f} s; budget {_EPOCH_SECONDS:.0f} s",
+    fit_two_tower(
+        synthetic_examples(rng, titles, positives), np.arange(titles).astype(np.str_), inputs,
+        config.model_copy(update={"most_examples": positives}),
+        progress=lambda *_: instants.append(perf_counter()),
     )  # fmt: skip
+    milliseconds: NDArray[np.float64] = np.diff(instants)[_WARM_UP : _WARM_UP + steps] * 1e3
+    return milliseconds
 
 
 def synthetic_examples(rng: np.random.Generator, titles: int, positives: int) -> TowerExamples:
@@ -69,11 +79,11 @@ def synthetic_examples(rng: np.random.Generator, titles: int, positives: int) ->
 
 
 @contextmanager
-def all_cores() -> Iterator[int]:
-    """Let torch use every core, as in a process that only trains; yield how many threads that are."""
+def torch_threads(threads: int) -> Iterator[None]:
+    """Let torch use so many threads."""
     before = torch.get_num_threads()
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(threads)
     try:
-        yield torch.get_num_threads()
+        yield
     finally:
         torch.set_num_threads(before)
