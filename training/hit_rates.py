@@ -18,7 +18,7 @@ from feature_repo.transforms.candidate_mix import CANDIDATES, STRANGERS
 from training.candidates import Generators
 
 MOST_MEMBERS: Final = 2_000
-FEWEST_STRANGERS: Final = 50
+FEWEST_STRANGERS: Final = 40
 """Members without history, below which what is measured on them says less than what is measured on others."""
 ITERATIONS: Final = 200
 _EDGES: Final = np.unique(
