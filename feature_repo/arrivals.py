@@ -77,10 +77,19 @@ class Arrivals:
         Each row's EVENT_TIMESTAMP says since when its metadata is known; ``created_at`` (aware) stamps the
         features made of it.
         """
+        return self._bring_online(titles, created_at, [(s.TITLES, titles)])
+
+    def announce_titles(self, titles: pa.Table, created_at: datetime) -> int:
+        """Do what :meth:`add_titles` does for rows that an import has put into the lake's TITLES."""
+        return self._bring_online(titles, created_at, [])
+
+    def _bring_online(
+        self, titles: pa.Table, created_at: datetime, raw: list[tuple[s.Table, pa.Table]]
+    ) -> int:
         metadata = pa.Table.from_batches([title_metadata(titles, created_at)])
         content = pa.Table.from_batches([title_content(titles, self._encoder, created_at)])
         with self._lake.transaction() as transaction:
-            for table, rows in ((s.TITLES, titles), (s.TITLE_METADATA, metadata), (s.TITLE_CONTENT, content)):
+            for table, rows in (*raw, (s.TITLE_METADATA, metadata), (s.TITLE_CONTENT, content)):
                 transaction.append(table, rows)
         self._gateway.write_online(s.TITLE_METADATA, metadata)
         self._gateway.write_online(s.TITLE_CONTENT, content)

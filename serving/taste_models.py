@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from feature_repo.transforms.confidence import Confidence
-from feature_repo.transforms.fold_in import gram_matrix
+from feature_repo.transforms.fold_in import gram_matrix, mean_member
 from feature_repo.transforms.towers import TowerWeights
+from training.bundle import BundleContents
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TasteModels:
-    """What vectors are made with: ALS title factors (T, 128) with their Gram matrix, and the user tower."""
+    """What vectors are made with: ALS title factors (T, 128) with their Gram matrix, and the user tower.
+
+    ``mean_member`` (128,) is what members whose taste is hardly known are drawn to.
+    """
 
     title_factors: NDArray[np.float32]
     gram: NDArray[np.float32]
+    mean_member: NDArray[np.float32]
     confidence: Confidence | None
     tower_weights: TowerWeights
 
     @classmethod
-    def of(
-        cls, title_factors: NDArray[np.float32], confidence: Confidence | None, weights: TowerWeights
-    ) -> TasteModels:
+    def of(cls, contents: BundleContents) -> TasteModels:
         """Keep the Gram matrix beside the factors."""
-        return cls(title_factors, gram_matrix(title_factors), confidence, weights)
+        factors = contents.title_factors
+        mean = mean_member(contents.user_factors)
+        return cls(factors, gram_matrix(factors), mean, contents.confidence, contents.tower_weights)
+
+    def knowing(self, title_factors: NDArray[np.float32]) -> TasteModels:
+        """Return the same with the factors of more titles."""
+        return replace(self, title_factors=title_factors, gram=gram_matrix(title_factors))

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import click
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,8 +22,9 @@ from serving.candidates.query import PageRequest
 from tests.benchmarks.http_load import CLIENTS, ask, ask_at_once
 from tests.benchmarks.pages import homepage_path, parse_server_timing
 from tests.benchmarks.results import Measurement, as_json, table, write
-from tests.benchmarks.server import bundles_in_place
+from tests.benchmarks.server import bundles_in_place, looks_at_titles
 from tests.benchmarks.timing import Effort, Timing, summarise, time_calls
+from tests.benchmarks.two_tower import synthetic_examples
 
 FAST = Measurement("fast", Timing(2.0, 3.0, 100), baseline="slow", budget_ms=1.5, note="as served")
 SLOW = Measurement("slow", Timing(10.0, 12.0, 5))
@@ -147,3 +149,19 @@ class TestHttp:
         )
         assert bundles_in_place(exposition) == 2
         assert bundles_in_place("") == 0
+
+    def test_looks_at_changed_titles_are_summed(self) -> None:
+        exposition = (
+            'marquee_title_visible_seconds_bucket{le="0.1"} 3.0\n'
+            "marquee_title_visible_seconds_count 4.0\nmarquee_title_visible_seconds_sum 0.7\n"
+        )
+        assert looks_at_titles(exposition) == 4
+
+
+class TestTowers:
+    def test_synthetic_examples_have_the_shapes_of_real_ones(self) -> None:
+        examples = synthetic_examples(np.random.default_rng(0), titles=9, positives=40)
+        assert len(examples) == 40
+        assert examples.history.shape == examples.mask.shape == (20, 50)
+        assert max(examples.titles.max(), examples.history.max()) < 9
+        assert examples.moments.max() < len(examples.history)

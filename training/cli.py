@@ -25,6 +25,7 @@ from training.config import TrainingConfig
 from training.judging import TruePlayProbability
 from training.new_titles import MINIMUM_VIEWERS, add_title_vectors
 from training.pipeline import train
+from training.progress_bar import progress_bar
 from training.steps import StepRecorder
 from training.training_data import read_training_data
 
@@ -49,6 +50,8 @@ def main() -> None:
         python -m training run
     Between trainings, for titles that came since:
         python -m training solve-titles
+    How soon new members and new titles are served well:
+        python -m training cold-start
     """
 
 
@@ -71,8 +74,8 @@ def pipeline(data: Path | None, config_file: Path | None, simulation: tuple[str,
         raise click.UsageError(
             f"{' '.join(simulation)!r} is for the simulated service; leave it or --data out"
         )
-    config = _config(config_file)
-    recorder = StepRecorder(Console(stderr=True, log_path=False).log)
+    config, console = _config(config_file), Console(stderr=True, log_path=False)
+    recorder = StepRecorder(console.log)
     with recorder.step("simulate" if data is None else "import"):
         if data is None:
             simulate_command.main(list(simulation), "simulate", standalone_mode=False)
@@ -83,7 +86,7 @@ def pipeline(data: Path | None, config_file: Path | None, simulation: tuple[str,
     settings = Settings.from_environment()
     with open_gateway(settings) as gateway:
         gateway.forget()  # members and titles of other data may carry the same ids
-    _train(config, recorder, SIMULATED if data is None else f"MovieLens {data.name}")
+    _train(config, recorder, console, SIMULATED if data is None else f"MovieLens {data.name}")
 
 
 @main.command()
@@ -91,7 +94,8 @@ def pipeline(data: Path | None, config_file: Path | None, simulation: tuple[str,
 @click.option("--dataset", default="", help="Name of the data, for the report.")
 def run(config_file: Path | None, dataset: str) -> None:
     """Train on the features that are there, and publish a bundle."""
-    _train(_config(config_file), StepRecorder(Console(stderr=True, log_path=False).log), dataset)
+    config, console = _config(config_file), Console(stderr=True, log_path=False)
+    _train(config, StepRecorder(console.log), console, dataset)
 
 
 @main.command("solve-titles")
@@ -133,12 +137,13 @@ def cold_start(config_file: Path | None, share: float) -> None:
         try:
             champion = champion_of(settings)
             data = read_training_data(gateway, Lake(settings.lake), config)
-            rows = measure_cold_start(data, config, hit_rates_of(champion), share)
+            with progress_bar(Console(stderr=True)) as progress:
+                rows = measure_cold_start(data, config, hit_rates_of(champion), share, progress)
         except (ValueError, FileNotFoundError, LakeError, BundleError) as error:
             raise click.ClickException(str(error)) from error
     for row in rows:
         click.echo(
-            f"{row.segment:<28}{row.model:<12}{row.metric}@{row.k} {row.value:.4f} "
+            f"{row.segment:<28}{row.model:<18}{row.metric}@{row.k} {row.value:.4f} "
             f"({row.low:.4f} to {row.high:.4f}, {row.users:,} members)"
         )
 
@@ -165,17 +170,18 @@ def defaults() -> None:
     click.echo(TrainingConfig().model_dump_json(indent=2))
 
 
-def _train(config: TrainingConfig, recorder: StepRecorder, dataset: str) -> None:
+def _train(config: TrainingConfig, recorder: StepRecorder, console: Console, dataset: str) -> None:
     settings = Settings.from_environment()
     with open_gateway(settings) as gateway:
         with recorder.step("apply definitions"):
             gateway.apply()
         try:
-            version = train(
-                gateway, Lake(settings.lake), settings, config, recorder,
-                now=datetime.now(UTC), dataset=dataset,
-                truth=_truth(settings) if dataset == SIMULATED else None,
-            )  # fmt: skip
+            with progress_bar(console) as progress:
+                version = train(
+                    gateway, Lake(settings.lake), settings, config, recorder,
+                    now=datetime.now(UTC), dataset=dataset, progress=progress,
+                    truth=_truth(settings) if dataset == SIMULATED else None,
+                )  # fmt: skip
         except (ValueError, FileNotFoundError, LakeError, BundleError) as error:
             raise click.ClickException(str(error)) from error
     click.echo(f"bundle {version}")

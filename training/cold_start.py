@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_repo import schema as s
+from feature_repo.progress import Progress
 from feature_repo.transforms import candidate_mix as mix
 from feature_repo.transforms.calendar import epoch_microseconds
-from feature_repo.transforms.fold_in import fold_in, gram_matrix
+from feature_repo.transforms.fold_in import fold_in, gram_matrix, mean_member, with_prior
 from feature_repo.transforms.picks import taste_history
 from feature_repo.transforms.towers import context_inputs, history_weights
 from training.config import TrainingConfig
@@ -38,6 +39,9 @@ STAGES: Final = (0, 1, 3, 10)
 PICKS: Final = 3
 FIRST_VIEWERS: Final = (5, 20)
 TITLE_K: Final = 100
+MIX: Final = "mix"
+GAIN: Final = "mix - popularity"
+"""The mix's value less popularity's, member by member."""
 _SAMPLES: Final = 200
 
 
@@ -58,12 +62,16 @@ class HeldOut:
 
 
 def measure_cold_start(
-    data: TrainingData, config: TrainingConfig, hit_rates: mix.HitRates, share: float = 0.1
+    data: TrainingData,
+    config: TrainingConfig,
+    hit_rates: mix.HitRates,
+    share: float = 0.1,
+    progress: Progress | None = None,
 ) -> list[MetricRow]:
     """Train without the held-out members and titles up to the test window; measure both.
 
     Rows have the segments ``new_members: <stage>`` and ``new_titles: <how>``. ``hit_rates`` are those of a
-    training, which weigh the generators of the mix.
+    training, which weigh the generators of the mix; ``progress`` follows the towers' training.
     """
     whole = interactions_as_of(data, data.windows.end)
     held = HeldOut.draw(data, whole, share, config.seed)
@@ -71,7 +79,7 @@ def measure_cold_start(
     unseen = held.members[rows_of(events.user_ids, data.members.user_ids)]
     unseen |= held.titles[rows_of(events.title_ids, data.catalogue.title_ids)]
     rest = replace(data, events=events.take(~unseen))
-    retrieval = retrieval_as_of(rest, data.windows.test_start, config)
+    retrieval = retrieval_as_of(rest, data.windows.test_start, config, progress=progress)
     popularity, _ = charts_as_of(rest, data.windows.test_start)
     return [
         *new_members(data, held, retrieval, popularity, hit_rates, config.seed),
@@ -87,7 +95,7 @@ def new_members(
     hit_rates: mix.HitRates,
     seed: int,
 ) -> list[MetricRow]:
-    """Return recall@20 and NDCG@10 of popularity and of the personal mix at each stage.
+    """Return recall@20 and NDCG@10 of popularity, of the personal mix at each stage, and their difference.
 
     What is to be found is the same at all stages: titles watched to half or further after the tenth, less the
     picks. The first ten titles and the picks are never ranked. Picks are titles that the member will watch to
@@ -111,14 +119,19 @@ def new_members(
         chart = _chart(popularity, member)
         for stage, (watched, picked) in stages.items():
             found = _personal(retrieval, member, watched, picked, chart, eligible, hit_rates)
-            lists.setdefault(f"mix|{stage}", []).append(found)
+            lists.setdefault(f"{MIX}|{stage}", []).append(found)
         best = top_k(np.where(eligible, chart, -np.inf)[None].astype(np.float32), 20)[0]
-        lists.setdefault("popularity|any stage", []).append(best)
+        lists.setdefault(f"{mix.POPULARITY}|any stage", []).append(best)
     relevant_rows = np.array(wanted)
     rows: list[MetricRow] = []
+    by_popularity = _values(np.array(lists[f"{mix.POPULARITY}|any stage"]), relevant_rows)
     for name, ranked in lists.items():
         model, stage = name.split("|")
-        rows += _rows(model, f"new_members: {stage}", np.array(ranked), relevant_rows, seed)
+        values = _values(np.array(ranked), relevant_rows)
+        rows += _rows(model, f"new_members: {stage}", values, seed)
+        if model == MIX:
+            gain = {key: value - by_popularity[key] for key, value in values.items()}
+            rows += _rows(GAIN, f"new_members: {stage}", gain, seed)
     return rows
 
 
@@ -218,9 +231,10 @@ def _personal(
     orders = {mix.POPULARITY: chart}
     if len(rows) and confidence is not None:
         gram = gram_matrix(factors.title_factors)
-        orders[mix.ALS] = factors.title_factors @ fold_in(
-            rows, fractions, factors.title_factors, gram, confidence
-        )
+        vector = fold_in(rows, fractions, factors.title_factors, gram, confidence)
+        mean = mean_member(factors.user_factors)
+        drawn = with_prior(vector[None, :], np.array([len(rows)]), mean)[0]
+        orders[mix.ALS] = factors.title_factors @ drawn
         context = context_inputs(np.array([member.now_us]), np.array([""]))
         mask = history_weights(fractions)[None, :]
         towers = retrieval.tower.user_vectors(rows[None, :].astype(np.int32), mask, context)[0]
@@ -270,11 +284,16 @@ def _first_viewers(
     )
 
 
-def _rows(
-    model: str, segment: str, ranked: NDArray[np.int64], relevant: NDArray[np.bool_], seed: int
-) -> list[MetricRow]:
+PerMember = dict[tuple[str, int], NDArray[np.float64]]
+"""(metric, k) to one value for each member."""
+
+
+def _values(ranked: NDArray[np.int64], relevant: NDArray[np.bool_]) -> PerMember:
     hit, count = metrics.hits(ranked, relevant), relevant.sum(axis=1)
-    values = {("recall", 20): metrics.recall(hit, count), ("ndcg", 10): metrics.ndcg(hit[:, :10], count)}
+    return {("recall", 20): metrics.recall(hit, count), ("ndcg", 10): metrics.ndcg(hit[:, :10], count)}
+
+
+def _rows(model: str, segment: str, values: PerMember, seed: int) -> list[MetricRow]:
     return [
         with_interval(
             MetricRow(model, segment, metric, k, float(value.mean()), len(value)), value, _SAMPLES, seed

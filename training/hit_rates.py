@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from feature_repo.transforms.candidate_mix import CANDIDATES
+from feature_repo.transforms.candidate_mix import CANDIDATES, STRANGERS
 from training.candidates import Generators
 
 MOST_MEMBERS: Final = 2_000
+FEWEST_STRANGERS: Final = 40
+"""Members without history, below which what is measured on them says less than what is measured on others."""
 ITERATIONS: Final = 200
 _EDGES: Final = np.unique(
     np.concatenate([np.arange(0, 10, 2), np.geomspace(10, CANDIDATES, 18).round()]).astype(np.int64)
@@ -34,10 +36,23 @@ def hit_rates(generators: Generators, seed: int) -> dict[str, NDArray[np.float32
     Non-increasing in the rank, and what the generator says beyond the others. Measured on the members and
     relevant titles of ``generators.cases``, each member counting the same, as in a mean recall; at most
     MOST_MEMBERS, drawn with ``seed``. Members without any history have only charts to be measured by, and
-    would say of charts what does not hold beside taste: they are left out where there are others. The
-    window of the cases must lie after what the generators were fitted on.
+    would say of charts what does not hold beside taste: where there are others they are measured apart, under
+    names that begin with STRANGERS, if there are FEWEST_STRANGERS. The window of the cases must lie after
+    what the generators were fitted on.
     """
-    members = _members(generators, seed)
+    rows = generators.cases.user_rows
+    personal = generators.members.personal[rows]
+    if not personal.any():
+        return _measured(generators, _drawn(rows, seed))
+    rates = _measured(generators, _drawn(rows[personal], seed))
+    strangers = rows[~personal]
+    if len(strangers) >= FEWEST_STRANGERS:
+        apart = _measured(generators, _drawn(strangers, seed))
+        rates |= {STRANGERS + name: curve for name, curve in apart.items()}
+    return rates
+
+
+def _measured(generators: Generators, members: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
     found, shown = _Found(), _Shown()
     cases = generators.cases
     for part in np.array_split(members, max(1, len(members) // 256)):
@@ -90,10 +105,7 @@ def _falling(steps: NDArray[np.float64]) -> NDArray[np.float64]:
     return rates
 
 
-def _members(generators: Generators, seed: int) -> NDArray[np.int64]:
-    rows = generators.cases.user_rows
-    personal = rows[generators.members.personal[rows]]
-    rows = personal if len(personal) else rows
+def _drawn(rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     if len(rows) > MOST_MEMBERS:
         rows = np.sort(np.random.default_rng(seed).choice(rows, MOST_MEMBERS, replace=False))
     return rows

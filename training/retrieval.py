@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from feature_repo.progress import Progress
 from feature_repo.store import FeatureGateway
+from feature_repo.transforms.fold_in import mean_member, with_prior
 from feature_repo.transforms.towers import context_inputs
 from training.als import fit_als
 from training.bpr import fit_bpr
@@ -104,13 +105,18 @@ def retrieval_as_of(
 def fit_core(
     model: CoreModel, matrix: InteractionMatrix, config: TrainingConfig, warm_start: Factors | None = None
 ) -> Factors:
-    """Fit ALS or BPR; with a warm start in ``warm_iterations``."""
+    """Fit ALS or BPR; with a warm start in ``warm_iterations``.
+
+    ALS vectors of members have the mean member as a prior, as in serving.
+    """
     if model == "bpr":
         return fit_bpr(matrix, config.bpr, warm_start)
     als = config.als
     if warm_start is not None:
         als = als.model_copy(update={"iterations": config.warm_iterations})
-    return fit_als(matrix, als, warm_start=warm_start)
+    factors = fit_als(matrix, als, warm_start=warm_start)
+    users = factors.user_factors
+    return replace(factors, user_factors=with_prior(users, matrix.user_titles, mean_member(users)))
 
 
 def fit_towers(

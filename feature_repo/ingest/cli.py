@@ -9,18 +9,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+import pyarrow as pa
+from redis.exceptions import RedisError
 from rich.console import Console
 from rich.progress import Progress as ProgressBars
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table as Grid
 
+from feature_repo.arrivals import Arrivals
 from feature_repo.ingest.generic import import_files
 from feature_repo.ingest.import_run import Progress, TableImport
 from feature_repo.ingest.lake import Lake, LakeError
 from feature_repo.ingest.movielens import import_movielens
 from feature_repo.ingest.sources import DataFileError
-from feature_repo.schema import EVENTS, IMPRESSIONS, MEMBERS, TITLES
+from feature_repo.redis_server import RedisUnavailableError, running_redis
+from feature_repo.schema import CONTENT_WORDS, EVENTS, IMPRESSIONS, MEMBERS, TITLES
 from feature_repo.settings import Settings
+from feature_repo.store import FeatureGateway
+from feature_repo.title_feed import TitleFeed
 
 _EXISTING = click.Path(exists=True, path_type=Path)
 
@@ -74,6 +80,9 @@ def files(
 ) -> None:
     """Import own data in the columns that docs/data.md describes.
 
+    Titles that are appended come online at once, where features were built before: running servers show
+    them within a second.
+
     \b
     Examples:
       python -m feature_repo ingest files --events events.parquet --titles titles.csv
@@ -85,11 +94,32 @@ def files(
         raise click.UsageError("Name at least one file to append, such as --events events.csv")
     if not append and (events is None or titles is None):
         raise click.UsageError("Replacing needs both --events and --titles; to add to the lake use --append")
+    kept: list[pa.RecordBatch] = []
     _import(
         lambda lake, rejects, run, progress: import_files(
-            lake, sources, rejects, run, append=append, progress=progress
+            lake, sources, rejects, run, append=append, progress=progress, observe_titles=kept.append
         )
     )
+    if append and any(batch.num_rows for batch in kept):
+        _announce(pa.Table.from_batches(kept))
+
+
+def _announce(titles: pa.Table) -> None:
+    """Bring appended titles online, where there is a feature store to bring them to."""
+    settings = Settings.from_environment()
+    lake = Lake(settings.lake)
+    if not (settings.registry.exists() and lake.exists(CONTENT_WORDS)):
+        return
+    try:
+        with running_redis(settings) as url:
+            arrivals = Arrivals.open(lake, FeatureGateway.open(settings, url), TitleFeed.open(url))
+            online = arrivals.announce_titles(titles, datetime.now(UTC))
+    except (RedisUnavailableError, RedisError) as error:
+        raise click.ClickException(
+            f"{error}\nThe titles are in the lake, not online; run `python -m feature_repo build-features` "
+            "and `materialize` once Redis answers."
+        ) from error
+    click.echo(f"{online:,} titles are online")
 
 
 def _import(work: Callable[[Lake, Path, str, Progress], list[TableImport]]) -> None:

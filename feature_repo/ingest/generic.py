@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+
+import pyarrow as pa
 
 from feature_repo.ingest.import_run import ImportRun, Progress, TableImport
 from feature_repo.ingest.lake import Lake
 from feature_repo.ingest.sources import DataFileError, SourceBatch, data_files, header, read_rows
-from feature_repo.schema import RAW_TABLES, Table
+from feature_repo.schema import RAW_TABLES, TITLES, Table
 
 
 def import_files(
@@ -20,11 +22,13 @@ def import_files(
     *,
     append: bool = False,
     progress: Progress | None = None,
+    observe_titles: Callable[[pa.RecordBatch], None] | None = None,
 ) -> list[TableImport]:
     """Import raw tables (by name) from files, or from directories of files.
 
     Raises :class:`DataFileError` for a file that is unreadable, lacks a column or has a wrong one; the
-    lake is then as it was. See :class:`ImportRun` for ``rejects``, ``run`` and ``append``.
+    lake is then as it was. See :class:`ImportRun` for ``rejects``, ``run`` and ``append``;
+    ``observe_titles`` sees each batch of titles that are kept.
     """
     tables = {table.name: table for table in RAW_TABLES}
     files = {name: data_files(path) for name, path in sources.items()}
@@ -33,7 +37,8 @@ def import_files(
             check_header(path, header(path), tables[name])
     with ImportRun(lake, rejects, run, append, progress) as importing:
         for name, paths in files.items():
-            importing.write(tables[name], _rows(paths))
+            observe = observe_titles if name == TITLES.name else None
+            importing.write(tables[name], _rows(paths), observe=observe)
     return importing.results
 
 

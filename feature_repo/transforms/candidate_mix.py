@@ -24,6 +24,11 @@ POPULARITY: Final = "popularity"
 NEW_TITLES: Final = "new_titles"
 CONTINUE_WATCHING: Final = "continue_watching"
 
+PERSONAL: Final = frozenset({ALS, TWO_TOWER, SIMILAR, CONTINUE_WATCHING})
+"""Generators that answer only for members of whose taste something is known."""
+STRANGERS: Final = "strangers/"
+"""Before a generator's name: its hit rates among members of whom nothing is known."""
+
 CANDIDATES: Final = 500
 """How many titles the ranker is given."""
 LIMITS: Final[Mapping[str, int]] = {
@@ -93,14 +98,16 @@ def merge(
     witness, ``1 - prod(1 - p)`` over the answers that hold it, with p the generator's hit rate at the title's
     rank (0 beyond the measured ranks). The best ``quotas[generator]`` of an answer are among the candidates
     whatever their score, as long as ``limit`` allows; several answers of one generator share its quota. Where
-    hit rates are level, the better ranks come first.
+    hit rates are level, the better ranks come first. Where no generator that knows the member has answered,
+    hit rates of STRANGERS count, if there are any.
     """
     names = list(dict.fromkeys(source for source, _ in answers))
+    of_whom = "" if PERSONAL.intersection(names) else STRANGERS
     doubt = np.zeros(titles)
     standing = np.zeros(titles)
     bits = np.zeros(titles, dtype=np.int64)
     for source, rows in answers:
-        rates = hit_rates.get(source)
+        rates = hit_rates.get(of_whom + source, hit_rates.get(source))
         curve = default_hit_rate(len(rows)) if rates is None else rates[: len(rows)]
         doubt[rows[: len(curve)]] += np.log1p(-curve.astype(np.float64))
         standing[rows] -= CANDIDATES - np.arange(len(rows))

@@ -13,6 +13,7 @@ import structlog
 from rich.console import Console
 
 from feature_repo.settings import Settings
+from tests.benchmarks.arrivals import measure_arrivals
 from tests.benchmarks.assembly import measure_assembly
 from tests.benchmarks.candidates import measure_candidates
 from tests.benchmarks.features import measure_features
@@ -24,6 +25,7 @@ from tests.benchmarks.results import Measurement, table, write
 from tests.benchmarks.retrieval import measure_retrieval
 from tests.benchmarks.subject import Subject, default_environment, open_subject
 from tests.benchmarks.timing import Effort
+from tests.benchmarks.two_tower import measure_two_tower
 
 BENCHMARKS: Final[dict[str, Callable[[Subject, Effort], Iterator[Measurement]]]] = {
     "features": measure_features,
@@ -34,6 +36,8 @@ BENCHMARKS: Final[dict[str, Callable[[Subject, Effort], Iterator[Measurement]]]]
     "page": measure_pages,
     "http": measure_http,
     "fold-in": measure_fold_in,
+    "arrivals": measure_arrivals,
+    "two-tower": measure_two_tower,
 }
 QUICK: Final = 50
 

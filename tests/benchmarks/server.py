@@ -23,6 +23,9 @@ _POLL_SECONDS: Final = 0.3
 _SWAPS: Final = re.compile(r"^marquee_bundle_swaps_total(?:\{[^}]*\})? (\S+)$", re.MULTILINE)
 
 
+_LOOKS: Final = re.compile(r"^marquee_title_visible_seconds_count(?:\{[^}]*\})? (\S+)$", re.MULTILINE)
+
+
 @contextmanager
 def running_server(environment: Mapping[str, str], workers: int) -> Iterator[int]:
     """Yield the port of a server whose ``workers`` are all warm; stopped on leaving."""
@@ -57,12 +60,23 @@ def _await_workers(server: subprocess.Popen[bytes], port: int, workers: int) -> 
         time.sleep(_POLL_SECONDS)
 
 
+def looks_at_titles(exposition: str) -> int:
+    """Return how often, over all workers, changed titles were taken in, from Prometheus's text."""
+    return int(sum(float(count) for count in _LOOKS.findall(exposition)))
+
+
 def _warm_workers(port: int) -> int:
     try:
-        with urllib.request.urlopen(f"http://{HOST}:{port}/metrics", timeout=5) as answer:
-            return bundles_in_place(answer.read().decode())
+        return bundles_in_place(exposition_of(port))
     except (urllib.error.URLError, TimeoutError, ConnectionError):
         return 0
+
+
+def exposition_of(port: int) -> str:
+    """Return Prometheus's text of the server on ``port``."""
+    with urllib.request.urlopen(f"http://{HOST}:{port}/metrics", timeout=5) as answer:
+        text: str = answer.read().decode()
+        return text
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:

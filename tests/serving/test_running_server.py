@@ -194,6 +194,17 @@ def names_of(server: Server, title_id: str) -> set[str]:
     return {server.get(f"/v1/titles/{title_id}/similar?k=3")[1]["name"] for _ in range(20)}
 
 
+def import_title(home: Path, title_id: str, name: str) -> None:
+    """Append a title to a service's catalogue with the command for it."""
+    file = home / "more.csv"
+    columns = "title_id,name,title_type,genres,cast,available_since,event_timestamp"
+    file.write_text(f"{columns}\n{title_id},{name},movie,Drama,Ana,1709294400,1709294400\n")
+    command = [sys.executable, "-m", "feature_repo", "ingest", "files", "--append", "--titles", str(file)]
+    environment = {**os.environ, "MARQUEE_HOME": str(home)}
+    environment = {k: v for k, v in environment.items() if k not in ("REDIS_URL", "MARQUEE_LAKE")}
+    subprocess.run(command, cwd=REPOSITORY_ROOT, env=environment, check=True, capture_output=True)
+
+
 def test_a_trained_service_serves_stops_cleanly_and_serves_the_same_again(trained_home: Path) -> None:
     members = champion_members(own_settings(trained_home))
     with serving(trained_home) as server:
@@ -234,6 +245,9 @@ def test_a_title_and_a_member_that_come_in_are_there_for_every_worker_at_once_an
         assert server.send("PUT", "/v1/titles/night-ferry", record, token="secret")[0] == 200
         wait_for_looks(server, 4)
         assert names_of(server, "night-ferry") == {"Day Ferry"}
+        import_title(home, "slow-train", "Slow Train")
+        wait_for_looks(server, 6)
+        assert names_of(server, "slow-train") == {"Slow Train"}
         assert server.send("POST", "/v1/members", member)[0] == 201
         assert server.send("POST", "/v1/members", member)[0] == 200
         assert server.send("POST", "/v1/members", member | {"country": "FR"})[0] == 409

@@ -23,7 +23,7 @@ def taste_of(small: Any, user_id: str, **changed: Any) -> Member:
 
 
 def solved_by_hand(contents: BundleContents, watched: dict[int, float]) -> np.ndarray:
-    """Hu, Koren, Volinsky 2008, eq. 4, written out over the whole catalogue."""
+    """Hu, Koren, Volinsky 2008, eq. 4, written out over the whole catalogue, and the mean member's share."""
     confidence = contents.confidence
     assert confidence is not None
     fractions = np.zeros(len(contents.title_ids))
@@ -34,7 +34,8 @@ def solved_by_hand(contents: BundleContents, watched: dict[int, float]) -> np.nd
     y = contents.title_factors.astype(np.float64)
     left = y.T @ (weight[:, None] * y) + confidence.regularization * np.eye(y.shape[1])
     wanted: np.ndarray = np.linalg.solve(left, y.T @ (weight * likes))
-    return wanted
+    users = contents.user_factors[contents.user_factors.any(axis=1)]
+    return wanted + 0.4 / (1 + len(watched)) * users.mean(axis=0)
 
 
 def test_a_stored_vector_is_taken_as_it_is(small: Any, contents: BundleContents) -> None:

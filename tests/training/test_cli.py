@@ -84,6 +84,16 @@ def test_the_pipeline_makes_a_champion_from_a_folder_of_ratings(
     assert judged <= set(bundle.manifest.metrics["test"])
 
 
+def test_a_terminal_shows_how_far_an_epoch_is(
+    environment: Mapping[str, str], ratings: Path, small_config: str
+) -> None:
+    terminal = {**environment, "FORCE_COLOR": "1", "TERM": "xterm", "COLUMNS": "120"}
+    result = run(terminal, "pipeline", "--data", str(ratings), "--config", small_config)
+    assert result.exit_code == 0, result.output
+    assert "two-tower epoch 1" in result.stderr
+    assert "two-tower epoch" not in run(environment, "run", "--config", small_config).output
+
+
 def test_without_data_the_pipeline_simulates_and_judges_by_the_truth(
     environment: Mapping[str, str], settings: Settings, small_config: str
 ) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from training.als import AlsConfig
-from training.cold_start import FIRST_VIEWERS, STAGES, HeldOut, measure_cold_start
+from training.cold_start import FIRST_VIEWERS, GAIN, STAGES, HeldOut, measure_cold_start
 from training.config import TrainingConfig
 from training.evaluation.results import MetricRow
 from training.training_data import TrainingData, interactions_as_of, read_training_data
@@ -39,7 +39,7 @@ def test_every_stage_and_every_way_is_measured_with_its_interval(rows: list[Metr
     for row in rows:
         assert row.low is not None
         assert row.high is not None
-        assert 0 <= row.low <= row.value <= row.high <= 1
+        assert (-1 if row.model == GAIN else 0) <= row.low <= row.value <= row.high <= 1
 
 
 def test_who_has_neither_watched_nor_picked_gets_what_is_popular(rows: list[MetricRow]) -> None:
@@ -47,6 +47,14 @@ def test_who_has_neither_watched_nor_picked_gets_what_is_popular(rows: list[Metr
     for metric in ("recall", "ndcg"):
         nothing = value["mix", "new_members: 0 watches", metric]
         assert nothing == pytest.approx(value["popularity", "new_members: any stage", metric], abs=0.02)
+
+
+def test_the_gain_is_the_difference_from_popularity(rows: list[MetricRow]) -> None:
+    value = {(row.model, row.segment, row.metric): row.value for row in rows}
+    for (model, segment, metric), gain in value.items():
+        if model == GAIN:
+            popularity = value["popularity", "new_members: any stage", metric]
+            assert gain == pytest.approx(value["mix", segment, metric] - popularity)
 
 
 def test_titles_that_nobody_was_seen_to_watch_are_last_by_popularity(rows: list[MetricRow]) -> None:

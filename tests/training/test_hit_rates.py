@@ -97,6 +97,17 @@ def test_strangers_are_measured_where_there_is_nobody_else(generators: Generator
     assert set(rates) == {mix.TRENDING, mix.POPULARITY, mix.NEW_TITLES}
 
 
+def test_enough_strangers_are_measured_apart(generators: Generators, monkeypatch: pytest.MonkeyPatch) -> None:
+    cases = with_relevant(generators, [[1, 4], [3], [0]])
+    known = hit_rates(cases, seed=0)
+    monkeypatch.setattr("training.hit_rates.FEWEST_STRANGERS", 1)
+    rates = hit_rates(cases, seed=0)
+    apart = {name.removeprefix(mix.STRANGERS) for name in rates if name.startswith(mix.STRANGERS)}
+    assert apart == {mix.TRENDING, mix.POPULARITY, mix.NEW_TITLES}
+    for name, curve in known.items():
+        np.testing.assert_array_equal(rates[name], curve)
+
+
 def test_without_anybody_nothing_is_measured(generators: Generators) -> None:
     assert hit_rates(with_relevant(generators, [[], [], []]), seed=0) == {}
 

@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feature_repo.transforms.candidate_mix import LIMITS, QUOTAS, default_hit_rate, merge, segments_of
+from feature_repo.transforms.candidate_mix import (
+    LIMITS,
+    QUOTAS,
+    STRANGERS,
+    default_hit_rate,
+    merge,
+    segments_of,
+)
 
 RATES = {"als": np.array([0.5, 0.2, 0.1], np.float32), "trending": np.array([0.4, 0.1], np.float32)}
 
@@ -126,3 +133,13 @@ def test_a_better_rank_never_harms_a_title(
         assert risen in after.sources
         rank_before, rank_after = (list(merged.rows).index(risen) for merged in (before, after))
         assert after.scores[rank_after] >= before.scores[rank_before]
+
+
+def test_for_whom_nobody_knows_the_rates_of_strangers_count() -> None:
+    high, low = np.full(2, 0.5, np.float32), np.full(2, 0.1, np.float32)
+    rates = {"trending": high, "popularity": low, STRANGERS + "trending": low, STRANGERS + "popularity": high}
+    charts = [("trending", np.array([0, 1])), ("popularity", np.array([2, 3]))]
+    assert merge(charts, 6, rates).rows.tolist() == [2, 3, 0, 1]
+    assert merge([*charts, ("als", np.array([4, 5]))], 6, rates).rows.tolist()[:2] == [0, 1]
+    without = {name: curve for name, curve in rates.items() if not name.startswith(STRANGERS)}
+    assert merge(charts, 6, without).rows.tolist() == [0, 1, 2, 3]
