@@ -36,6 +36,7 @@ class Board:
         self._vectors = shelf.vectors_of(pool)
         self._similar = _similar_to_each(self._vectors, rules.similar_from)
         self._crowd = np.zeros(len(pool), dtype=np.int64)
+        self._unweighed: list[int] = []
         self._variety = variety_of(rules, shelf.scaled_relevance(rules.ranked)[pool], self._vectors)
 
     def is_open(self, place: int) -> bool:
@@ -85,6 +86,7 @@ class Board:
         ``among`` (m,) says which may come. A title that is similar to ``crowd`` titles of the
         page, the row's own among them, is penalised.
         """
+        self._weigh_settled()
         worth = self._variety.worth()
         worth[self._crowd >= self._rules.crowd] -= self._rules.crowding_penalty
         crowd: list[int] = self._crowd.tolist()
@@ -138,10 +140,7 @@ class Board:
 
     def settle(self, row: Sequence[int]) -> None:
         """Let the rows that follow weigh themselves against this one."""
-        vectors = self.shelf.vectors_of(row)
-        cosines = self._vectors @ vectors.T
-        self._crowd += (cosines >= self._rules.similar_from).sum(axis=1)
-        self._variety.place(RowVectors(vectors, cosines))
+        self._unweighed.extend(row)
 
     def relax(self, rule: str) -> None:
         """Let a rule give way."""
@@ -177,6 +176,16 @@ class Board:
     def full_genres(self, place: int) -> NDArray[np.intp]:
         """Return the columns of a title's genres that have reached their cap."""
         return np.flatnonzero(self.shelf.genres[place] & (self._per_genre >= self._genre_cap))
+
+    def _weigh_settled(self) -> None:
+        """Weigh the pool against what was settled since it last was: not before a personal row asks."""
+        if not self._unweighed:
+            return
+        vectors = self.shelf.vectors_of(self._unweighed)
+        cosines = self._vectors @ vectors.T
+        self._crowd += (cosines >= self._rules.similar_from).sum(axis=1)
+        self._variety.place(RowVectors(vectors, cosines))
+        self._unweighed.clear()
 
     def _take_if_open(self, place: int, row: list[int]) -> None:
         if not self._blocked[place]:

@@ -50,10 +50,9 @@ def row_plans(parts: Ingredients, rules: PageRules) -> list[RowPlan]:
     ]
     plans.append(RowPlan(TRENDING_NOW, parts.trending, rules.trending_now, personal=False))
     plans.append(RowPlan(NEW_RELEASES, parts.new_titles, rules.new_releases, personal=False))
-    best = np.arange(min(rules.ranked, len(parts.shelf)))
+    best = parts.shelf.genres[: rules.ranked]
     for genre in parts.favourite_genres[: _GENRE_CHOICE * rules.genre_rows]:
-        of_genre = best[parts.shelf.genres[best, genre]].tolist()
-        plans.append(RowPlan(GENRE, of_genre, rules.genre, genre=genre))
+        plans.append(RowPlan(GENRE, np.flatnonzero(best[:, genre]).tolist(), rules.genre, genre=genre))
     return plans
 
 
