@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_repo import schema as s
-from feature_repo.page.shelf import NO_FRANCHISE, UNKNOWN_LANGUAGE
+from feature_repo.page.shelf import NO_FRANCHISE, UNKNOWN_LANGUAGE, numbered
 from feature_repo.store import TitleSnapshot
 from feature_repo.transforms.encoding import Arrays
 from feature_repo.transforms.ranking import TITLE_INPUTS
@@ -67,8 +67,8 @@ class Catalogue:
             row_of=snapshot.row_of,
             ranking_inputs={name: np.ascontiguousarray(columns[name]) for name in TITLE_INPUTS},
             genres=columns[s.GENRE_VECTOR] > 0,  # False for the NaN of a title without metadata
-            franchises=_numbers(columns[s.FRANCHISE_ID], NO_FRANCHISE),
-            languages=_numbers(columns[s.ORIGINAL_LANGUAGE], UNKNOWN_LANGUAGE),
+            franchises=numbered(columns[s.FRANCHISE_ID], NO_FRANCHISE),
+            languages=numbered(columns[s.ORIGINAL_LANGUAGE], UNKNOWN_LANGUAGE),
             maturity_level=columns[s.MATURITY_LEVEL],
             available_since=since,
             newest_first=np.lexsort((-views, -since)),  # NaN sorts last
@@ -124,9 +124,3 @@ def _cautious_limit(levels: NDArray[np.float64]) -> float:
     """Return the strictest limit that leaves a full page of these titles; NaN (no limit) if none does."""
     enough = [limit for limit in s.MATURITY_LEVELS if (levels <= limit).sum() >= FULL_PAGE]
     return float(enough[0]) if enough else float("nan")
-
-
-def _numbers(names: NDArray[np.str_], none: int) -> NDArray[np.int64]:
-    """Return a number for each distinct name, (T,), and ``none`` for ""."""
-    distinct, numbers = np.unique(names, return_inverse=True)
-    return np.where(distinct[numbers] == "", none, numbers)

@@ -26,6 +26,7 @@ from feature_repo.page.shelf import (
     SeedList,
     Shelf,
     household_languages,
+    numbered,
 )
 from feature_repo.transforms import candidate_mix as mix
 from feature_repo.transforms.encoding import Arrays
@@ -90,8 +91,8 @@ class PageJudge:
             generators=generators,
             scorer=scorer,
             genres=np.asarray(np.nan_to_num(titles[s.GENRE_VECTOR]) > 0),
-            franchises=_codes(franchise_ids, NO_FRANCHISE),
-            languages=_codes(titles[s.ORIGINAL_LANGUAGE], UNKNOWN_LANGUAGE),
+            franchises=numbered(franchise_ids, NO_FRANCHISE),
+            languages=numbered(titles[s.ORIGINAL_LANGUAGE], UNKNOWN_LANGUAGE),
             preferences=np.nan_to_num(members[s.GENRE_PREFERENCE]),
         )
 
@@ -166,12 +167,6 @@ class PageJudge:
         if probabilities is not None:
             values["page_expected_plays"] = p.expected_plays(page, probabilities)
         return values
-
-
-def _codes(names: NDArray[np.str_], unknown: int) -> NDArray[np.int64]:
-    """Return a number for each distinct name, (T,), and ``unknown`` for ""."""
-    distinct, codes = np.unique(names, return_inverse=True)
-    return np.where(distinct[codes] == "", unknown, codes)
 
 
 def _of(answers: list[tuple[str, NDArray[np.int64]]], name: str) -> list[NDArray[np.int64]]:

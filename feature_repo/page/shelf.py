@@ -61,6 +61,16 @@ class PlaceFinder:
         return list(dict.fromkeys(places[places >= 0].tolist()))
 
 
+def numbered(names: NDArray[np.str_], none: int) -> NDArray[np.int64]:
+    """Return a number for each distinct name, (n,), and ``none`` for "".
+
+    >>> numbered(np.array(["b", "", "a", "b"]), -1).tolist()
+    [2, -1, 1, 2]
+    """
+    distinct, numbers = np.unique(names, return_inverse=True)
+    return np.where(distinct[numbers] == "", none, numbers)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SeedList:
     """Titles like a watched one: ``seed`` is its row in the catalogue, ``places`` theirs on the shelf."""

@@ -8,7 +8,7 @@ from flask import Blueprint, Response
 from werkzeug.exceptions import NotFound
 
 from serving.api.admin import require_admin
-from serving.api.models import ExplainedHomepage, Homepage, HomepageParameters
+from serving.api.models import Homepage, HomepageParameters
 from serving.api.operations import HOMEPAGE, parse, service
 from serving.api.timing import report_stages
 from serving.candidates.query import PageRequest
@@ -30,15 +30,19 @@ def homepage(user_id: str) -> Response:
     preview = asked.explain or asked.at is not None
     made = marquee.homepage(PageRequest(user_id, asked.device or "", at, asked.country, preview), state)
     report_stages(made.run.timings)
-    page = _explained(made, asked.title_id) if asked.explain else made.homepage
-    response = Response(page.model_dump_json(), content_type="application/json")
+    body = _explained(made, asked.title_id) if asked.explain else _plain(made.homepage)
+    response = Response(body, content_type="application/json")
     if not preview:
         response.call_on_close(lambda: marquee.shown(made.homepage))
     return response
 
 
-def _explained(made: MadePage, title_id: str | None) -> Homepage:
+def _plain(page: Homepage) -> str:
+    return page.model_dump_json(exclude={"explanation"})
+
+
+def _explained(made: MadePage, title_id: str | None) -> str:
     if title_id is not None and title_id not in made.query.catalogue.row_of:
         raise NotFound(f"title_id = {title_id!r}: not in the catalogue; GET a page for titles that are")
     explanation = explain(made, [] if title_id is None else [title_id])
-    return ExplainedHomepage(**made.homepage.model_dump(), explanation=explanation)
+    return made.homepage.model_copy(update={"explanation": explanation}).model_dump_json()

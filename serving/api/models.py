@@ -40,21 +40,6 @@ class Row(_Answer):
     tiles: Annotated[list[Tile], Field(min_length=1)]
 
 
-class Homepage(_Answer):
-    """A member's page."""
-
-    user_id: str
-    page_id: str
-    generated_at: AwareDatetime = Field(description="the instant that the page was made for")
-    bundle: str
-    experiments: dict[str, str] = Field(description="layer to arm")
-    degraded: list[str] = Field(description="the stages that failed and were answered by a fallback")
-    relaxed: list[str] = Field(
-        description="the page's rules that gave way, since too few titles could be shown"
-    )
-    rows: list[Row]
-
-
 class Proposal(_Answer):
     """A generator that found a title."""
 
@@ -110,10 +95,22 @@ class Explanation(_Answer):
     titles: list[TitleWay]
 
 
-class ExplainedHomepage(Homepage):
-    """A page with its explanation, which only operators may see."""
+class Homepage(_Answer):
+    """A member's page."""
 
-    explanation: Explanation
+    user_id: str
+    page_id: str
+    generated_at: AwareDatetime = Field(description="the instant that the page was made for")
+    bundle: str
+    experiments: dict[str, str] = Field(description="layer to arm")
+    degraded: list[str] = Field(description="the stages that failed and were answered by a fallback")
+    relaxed: list[str] = Field(
+        description="the page's rules that gave way, since too few titles could be shown"
+    )
+    rows: list[Row]
+    explanation: Explanation | None = Field(
+        None, description="why the page is so; present only where an operator asked for it"
+    )
 
 
 class SimilarTitle(_Answer):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jsonschema
 import pytest
 
 from feature_repo import schema as s
@@ -96,6 +97,18 @@ def test_a_displaced_title_names_what_stands_in_its_place(explained: Any) -> Non
         }  # fmt: skip
         assert set(one["by"]) <= shown
         assert one["by"] or one["reason"].startswith("genre_cap")
+
+
+def test_an_explained_page_conforms_to_the_openapi_document(small: Any) -> None:
+    client = create_app(small.service, "secret").test_client()
+    document = client.get("/openapi.json").get_json()
+    answers = document["paths"]["/v1/members/{user_id}/homepage"]["get"]["responses"]
+    schema = answers["200"]["content"]["application/json"]["schema"]
+    page = client.get("/v1/members/ana/homepage?explain=1", headers=TOKEN).get_json()
+    jsonschema.validate(
+        page, schema | {"components": document["components"]}, cls=jsonschema.Draft202012Validator
+    )
+    assert page["explanation"]["titles"]
 
 
 def test_an_unknown_title_is_a_problem_that_names_it(small: Any) -> None:
