@@ -164,8 +164,9 @@ def _widen_view(page: Page, parts: Ingredients, rules: PageRules) -> None:
 def _explore(page: Page, rules: PageRules, draw: Draw) -> None:
     """Let explored titles into Top Picks, every second tile after its first ones."""
     host = page.top_picks
-    tiles = min(round(rules.exploration_share * len(page.board.used)), rules.most_explored)
-    if host is None or tiles == 0:
+    shown = len(page.board.used)
+    tiles = min(round(rules.exploration_share * shown), rules.most_explored, rules.most_tiles - shown)
+    if host is None or tiles <= 0:
         return
     page.propensities = explored(strata_of(page.board, rules, tiles), draw)
     page.board.take(page.propensities)
