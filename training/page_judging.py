@@ -44,7 +44,7 @@ SETTINGS: Final[dict[str, PageRules]] = {
     DEFAULT: PageRules(),
     "no variety": PageRules(variety="none", exploration_share=0, crowding_penalty=0),
     **{
-        f"{variety} {weight}": PageRules(variety=variety, variety_weight=weight, exploration_share=0)
+        f"{variety.upper()} {weight}": PageRules(variety=variety, variety_weight=weight, exploration_share=0)
         for variety, weights in (("mmr", (0.1, 0.2, 0.4, 0.6)), ("dpp", (0.02, 0.05, 0.1, 0.2)))
         for weight in weights
     },

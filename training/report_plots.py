@@ -22,6 +22,7 @@ from training.calibration import CalibrationCurve
 from training.evaluation.candidates import CANDIDATE_RECALL
 from training.evaluation.protocol import ALL
 from training.evaluation.results import MetricRow
+from training.page_judging import APART
 from training.report_tables import metric_columns, metric_name, segments_of, words
 
 WIDTH: Final = 9.4
@@ -112,11 +113,13 @@ def candidate_curves(rows: Sequence[MetricRow]) -> str:
 def variety_curves(rows: Sequence[MetricRow]) -> str:
     """Draw what variety costs: page NDCG, and true plays where they are known, over the page's diversity.
 
-    A line per kind of variety from no variety on; settings of no kind are single points.
+    A line per kind of variety, labelled with its weights; settings of no kind are points. Rows that are
+    filled apart are no setting of variety.
     """
     value = {(row.model, row.metric): row.value for row in rows}
     goals = [name for name in ("page_ndcg", "page_expected_plays") if any(r.metric == name for r in rows)]
     settings = list(dict.fromkeys(row.model for row in rows if (row.model, "page_diversity") in value))
+    settings = [name for name in settings if name != APART]
     if not goals or not settings:
         return ""
     kinds: dict[str, list[str]] = {}
@@ -126,14 +129,21 @@ def variety_curves(rows: Sequence[MetricRow]) -> str:
         figure = Figure(figsize=(WIDTH, WIDTH / 2.4), layout="constrained")
         panels = figure.subplots(1, len(goals), squeeze=False)[0]
         for axes, goal in zip(panels, goals, strict=True):
-            for colour, (kind, names) in zip(_SERIES, kinds.items(), strict=False):
+            for place, (kind, names) in enumerate(kinds.items()):
                 points = [(value[name, "page_diversity"], value[name, goal]) for name in names]
                 axes.plot(
-                    *zip(*points, strict=True), color=colour, label=words(kind), marker="o", linewidth=1.8
+                    *zip(*points, strict=True),
+                    color=_SERIES[place % len(_SERIES)],
+                    label=words(kind),
+                    marker="o",
+                    linewidth=1.8,
                 )
                 for name, point in zip(names, points, strict=True):
                     if len(names) > 1:
-                        axes.annotate(name.split()[-1], point, (4, 4), textcoords="offset points", fontsize=8)
+                        above_or_below = (3, 5 if place % 2 else -11)  # labels of two lines keep apart
+                        axes.annotate(
+                            name.split()[-1], point, above_or_below, textcoords="offset points", fontsize=8
+                        )
             axes.set(xlabel="diversity of the page, mean of 1 - cosine", title=words(goal))
             axes.grid(linewidth=0.8)
         handles, labels = panels[0].get_legend_handles_labels()

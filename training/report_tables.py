@@ -10,7 +10,10 @@ from training.evaluation.candidates import CANDIDATE_RECALL
 from training.evaluation.protocol import ALL
 from training.evaluation.results import MetricRow
 
-METRIC_ORDER: Final = ("recall", "ndcg", "mrr", "coverage", "novelty", "diversity")
+METRIC_ORDER: Final = (
+    "recall", "ndcg", "mrr", "coverage", "novelty", "diversity", "page_ndcg", "page_expected_plays",
+    "page_diversity", "page_genre_entropy", "page_coverage", "page_novelty", "page_duplicates", "page_tiles",
+)  # fmt: skip
 """Columns from left to right; metrics not named here follow by name."""
 _NEITHER_GOOD_NOR_BAD: Final = ("page_duplicates", "page_tiles")
 """Columns in which nothing is marked as best."""
@@ -18,7 +21,9 @@ EVERY_CUTOFF: Final = ("recall", "ndcg", CANDIDATE_RECALL)
 """Metrics shown at each k; the others stand in the table at their largest k only."""
 _NAMES: Final = {
     "als": "ALS", "bpr": "BPR", CANDIDATE_RECALL: "Recall", "ease": "EASE", "item_knn": "Item-kNN",
-    "dpp": "DPP", "mmr": "MMR", "page_expected_plays": "Expected plays", "page_ndcg": "Page NDCG",
+    "page_coverage": "Coverage", "page_diversity": "Diversity", "page_duplicates": "Duplicates",
+    "page_expected_plays": "Expected plays", "page_genre_entropy": "Genre entropy", "page_ndcg": "Page NDCG",
+    "page_novelty": "Novelty", "page_tiles": "Tiles",
     "mix": "Candidate mix", "mix_ranker": "Mix + ranker", "mrr": "MRR", "ndcg": "NDCG",
     "similar": "Similar titles", "trending_in_country": "Trending in country", "two_tower": "Two-tower",
 }  # fmt: skip

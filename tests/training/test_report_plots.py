@@ -25,7 +25,8 @@ CANDIDATES = [
 PAGES = [
     MetricRow(setting, "all", metric, None, value, users=3)
     for setting, values in {
-        "default": (0.5, 0.1, 5.0), "mmr 0.1": (0.6, 0.09, 4.5), "mmr 0.2": (0.7, 0.08, 4.0),
+        "default": (0.5, 0.1, 5.0), "MMR 0.1": (0.6, 0.09, 4.5), "MMR 0.2": (0.7, 0.08, 4.0),
+        "rows apart": (0.9, 0.01, 1.0),
     }.items()
     for metric, value in zip(
         ("page_diversity", "page_ndcg", "page_expected_plays"), values, strict=True
@@ -100,6 +101,7 @@ def test_candidate_recall_is_no_bar_among_the_metrics_of_models() -> None:
 def test_what_variety_costs_is_a_curve_per_kind_with_its_weights_and_a_panel_per_goal() -> None:
     texts = _texts(DRAWINGS["pages"]())
     assert {"Page NDCG", "Expected plays", "Default", "MMR", "0.1", "0.2"} <= texts
+    assert "Rows apart" not in texts
     without_truth = [row for row in PAGES if row.metric != "page_expected_plays"]
     assert "Expected plays" not in _texts(plots.variety_curves(without_truth))
     assert plots.variety_curves([]) == ""

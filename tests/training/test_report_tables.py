@@ -109,12 +109,12 @@ def test_whole_pages_are_a_table_of_their_own_in_which_fewer_duplicates_are_not_
     ]
     table = page_table(rows)
     assert table is not None
-    assert set(table.columns) == {"Page NDCG", "Page duplicates"}
+    assert set(table.columns) == {"Page NDCG", "Duplicates"}
     best = {(row.model, column): cell.best for row in table.rows
             for column, cell in zip(table.columns, row.cells, strict=True) if cell}  # fmt: skip
     assert best == {
         ("default", "Page NDCG"): True, ("rows apart", "Page NDCG"): False,
-        ("default", "Page duplicates"): False, ("rows apart", "Page duplicates"): False,
+        ("default", "Duplicates"): False, ("rows apart", "Duplicates"): False,
     }  # fmt: skip
     assert page_table([]) is None
 
