@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_repo import schema as s
-from feature_repo.transforms.fold_in import fold_in, with_prior
+from feature_repo.transforms.member_prior import member_vector
 from feature_repo.transforms.picks import pick_weight, taste_history
 from feature_repo.transforms.towers import context_inputs, history_weights, user_tower
 from serving.eligibility import Visit
@@ -19,7 +19,7 @@ def with_taste(visit: Visit) -> Member:
     """Return the visit's member with an ALS vector and a two-tower vector, where their taste is known.
 
     The stored ALS vector is taken as it is. Where there is none, or where what the member picked at sign-up
-    still counts, the vector is solved from the latest titles and the picks, with the mean member as a prior.
+    still counts, the vector is solved from the latest titles and the picks, with other members as a prior.
     """
     member, models = visit.member, visit.state.models.taste
     if not member.personal:
@@ -32,9 +32,10 @@ def with_taste(visit: Visit) -> Member:
     features = member.features
     solved = member.embedding is None or (len(picked) > 0 and weight > 0)
     if solved and len(rows) and models.confidence is not None:
-        vector = fold_in(rows, fractions, models.title_factors, models.gram, models.confidence)
-        drawn = with_prior(vector[None, :], np.array([len(rows)]), models.mean_member)
-        features = {**features, s.USER_EMBEDDING: drawn}
+        vector = member_vector(
+            rows, fractions, models.title_factors, models.gram, models.confidence, models.prior
+        )
+        features = {**features, s.USER_EMBEDDING: vector[None, :]}
     return replace(member, features=features, tower_vector=_tower_vector(visit, rows, fractions))
 
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_repo.transforms.confidence import Confidence
-from feature_repo.transforms.fold_in import gram_matrix, mean_member
+from feature_repo.transforms.fold_in import gram_matrix
+from feature_repo.transforms.member_prior import MemberPrior
 from feature_repo.transforms.towers import TowerWeights
 from training.bundle import BundleContents
 
@@ -17,12 +18,12 @@ from training.bundle import BundleContents
 class TasteModels:
     """What vectors are made with: ALS title factors (T, 128) with their Gram matrix, and the user tower.
 
-    ``mean_member`` (128,) is what members whose taste is hardly known are drawn to.
+    ``prior`` is what members are like in general, for those of whom little is known.
     """
 
     title_factors: NDArray[np.float32]
     gram: NDArray[np.float32]
-    mean_member: NDArray[np.float32]
+    prior: MemberPrior
     confidence: Confidence | None
     tower_weights: TowerWeights
 
@@ -30,8 +31,8 @@ class TasteModels:
     def of(cls, contents: BundleContents) -> TasteModels:
         """Keep the Gram matrix beside the factors."""
         factors = contents.title_factors
-        mean = mean_member(contents.user_factors)
-        return cls(factors, gram_matrix(factors), mean, contents.confidence, contents.tower_weights)
+        prior = MemberPrior.of(contents.user_factors)
+        return cls(factors, gram_matrix(factors), prior, contents.confidence, contents.tower_weights)
 
     def knowing(self, title_factors: NDArray[np.float32]) -> TasteModels:
         """Return the same with the factors of more titles."""

@@ -18,7 +18,8 @@ from feature_repo import schema as s
 from feature_repo.progress import Progress
 from feature_repo.transforms import candidate_mix as mix
 from feature_repo.transforms.calendar import epoch_microseconds
-from feature_repo.transforms.fold_in import fold_in, gram_matrix, mean_member, with_prior
+from feature_repo.transforms.fold_in import gram_matrix
+from feature_repo.transforms.member_prior import MemberPrior, member_vector
 from feature_repo.transforms.picks import taste_history
 from feature_repo.transforms.towers import context_inputs, history_weights
 from training.config import TrainingConfig
@@ -102,6 +103,8 @@ def new_members(
     the end, as a sign-up dialogue would find out.
     """
     rng = np.random.default_rng(seed)
+    gram = gram_matrix(retrieval.factors.title_factors)
+    prior = MemberPrior.of(retrieval.factors.user_factors)
     lists: dict[str, list[NDArray[np.int64]]] = {}
     wanted = []
     for member in _members_in_order(data, held):
@@ -118,7 +121,7 @@ def new_members(
         stages[f"{PICKS} picks"] = (member.first(0), picks)
         chart = _chart(popularity, member)
         for stage, (watched, picked) in stages.items():
-            found = _personal(retrieval, member, watched, picked, chart, eligible, hit_rates)
+            found = _personal(retrieval, member, watched, picked, chart, eligible, hit_rates, gram, prior)
             lists.setdefault(f"{MIX}|{stage}", []).append(found)
         best = top_k(np.where(eligible, chart, -np.inf)[None].astype(np.float32), 20)[0]
         lists.setdefault(f"{mix.POPULARITY}|any stage", []).append(best)
@@ -224,17 +227,16 @@ def _personal(
     chart: NDArray[np.float32],
     eligible: NDArray[np.bool_],
     hit_rates: mix.HitRates,
+    gram: NDArray[np.float32],
+    prior: MemberPrior,
 ) -> NDArray[np.int64]:
     """Return the first 20 of the mix of ALS, the towers and popularity, as serving would fold them in."""
     factors, confidence = retrieval.factors, retrieval.factors.confidence
     rows, fractions = taste_history(*watched, picked, 1.0)
     orders = {mix.POPULARITY: chart}
     if len(rows) and confidence is not None:
-        gram = gram_matrix(factors.title_factors)
-        vector = fold_in(rows, fractions, factors.title_factors, gram, confidence)
-        mean = mean_member(factors.user_factors)
-        drawn = with_prior(vector[None, :], np.array([len(rows)]), mean)[0]
-        orders[mix.ALS] = factors.title_factors @ drawn
+        vector = member_vector(rows, fractions, factors.title_factors, gram, confidence, prior)
+        orders[mix.ALS] = factors.title_factors @ vector
         context = context_inputs(np.array([member.now_us]), np.array([""]))
         mask = history_weights(fractions)[None, :]
         towers = retrieval.tower.user_vectors(rows[None, :].astype(np.int32), mask, context)[0]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from feature_repo.progress import Progress
 from feature_repo.store import FeatureGateway
-from feature_repo.transforms.fold_in import mean_member, with_prior
+from feature_repo.transforms.member_prior import with_prior
 from feature_repo.transforms.towers import context_inputs
 from training.als import fit_als
 from training.bpr import fit_bpr
@@ -107,7 +107,7 @@ def fit_core(
 ) -> Factors:
     """Fit ALS or BPR; with a warm start in ``warm_iterations``.
 
-    ALS vectors of members have the mean member as a prior, as in serving.
+    ALS vectors of members with few titles have the other members as a prior, as in serving.
     """
     if model == "bpr":
         return fit_bpr(matrix, config.bpr, warm_start)
@@ -115,8 +115,9 @@ def fit_core(
     if warm_start is not None:
         als = als.model_copy(update={"iterations": config.warm_iterations})
     factors = fit_als(matrix, als, warm_start=warm_start)
-    users = factors.user_factors
-    return replace(factors, user_factors=with_prior(users, matrix.user_titles, mean_member(users)))
+    assert factors.confidence is not None
+    users = with_prior(factors.user_factors, matrix.fractions, factors.title_factors, factors.confidence)
+    return replace(factors, user_factors=users)
 
 
 def fit_towers(

@@ -236,9 +236,9 @@ class Board:
 
 def _similar_to_each(vectors: NDArray[np.float32], similar_from: float) -> list[list[int]]:
     """Return, for each of m unit vectors (m, d), the others whose cosine is ``similar_from`` or more."""
-    similar = vectors @ vectors.T >= similar_from
-    np.fill_diagonal(similar, False)
     found: list[list[int]] = [[] for _ in range(len(vectors))]
-    for one, other in np.argwhere(similar).tolist():
-        found[one].append(other)
+    ones, others = np.nonzero(vectors @ vectors.T >= similar_from)
+    for one, other in zip(ones.tolist(), others.tolist(), strict=True):
+        if one != other:
+            found[one].append(other)
     return found

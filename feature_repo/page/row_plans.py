@@ -15,7 +15,7 @@ from feature_repo.page.rules import PageRules
 from feature_repo.page.shelf import Ingredients
 
 CONTINUE_WATCHING, TOP_PICKS, BECAUSE_YOU_WATCHED, TRENDING_NOW, NEW_RELEASES, GENRE = s.ROW_TYPES
-_SEED_CHOICE: Final = 2
+_SEED_CHOICE: Final = 4
 """A row grown from a seed chooses among so many times as many neighbours as it has tiles."""
 _GENRE_CHOICE: Final = 2
 """Genre rows are chosen from so many times as many of the member's strongest genres."""

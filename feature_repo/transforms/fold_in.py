@@ -7,7 +7,7 @@ watches something. With the sides exchanged it gives a title's vector from its v
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,6 @@ from scipy.linalg import lapack
 
 from feature_repo.transforms.confidence import Confidence, signed_confidence
 
-PRIOR_WATCHES: Final = 0.4
-"""What the mean member's taste weighs beside what was watched; chosen before the test windows."""
 _solve: Any = lapack.sposv
 
 
@@ -44,27 +42,18 @@ def fold_in(
     left = gram + (seen.T * (np.abs(signed) - 1)) @ seen
     left[np.diag_indices_from(left)] += np.float32(confidence.regularization)
     right = np.maximum(signed, 0) @ seen
+    return solve(left, right, len(rows))
+
+
+def solve(left: NDArray[np.float32], right: NDArray[np.float32], observations: int) -> NDArray[np.float32]:
+    """Solve the normal equations of a vector, ``left`` (D, D) positive definite and overwritten.
+
+    Raises ``ValueError`` where they have no solution, naming the number of ``observations``.
+    """
     _, vector, failure = _solve(left, right, lower=1, overwrite_a=1)
     if failure or not np.isfinite(vector).all():
-        raise ValueError(f"fold-in over {len(rows)} observations has no solution; check the factors for NaN")
+        raise ValueError(
+            f"fold-in over {observations} observations has no solution; check the factors for NaN"
+        )
     solved: NDArray[np.float32] = vector
     return solved
-
-
-def mean_member(user_factors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the mean of the members that have a vector, float32 (D,); zero where there is none."""
-    known = user_factors[user_factors.any(axis=1)]
-    return np.asarray(known.mean(axis=0) if len(known) else user_factors.sum(axis=0), dtype=np.float32)
-
-
-def with_prior(
-    vectors: NDArray[np.float32], watched: NDArray[np.integer[Any]], mean: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Draw members' vectors (n, D) towards the ``mean`` member (D,), the more the fewer titles they rest on.
-
-    Adds ``0.4 / (1 + watched) * mean`` (``watched`` (n,) titles): one title alone says less of what comes
-    next than what everybody watches. A zero vector stays zero: nothing is known of that member.
-    """
-    weight = np.where(vectors.any(axis=1), PRIOR_WATCHES / (1.0 + watched), 0.0)
-    drawn: NDArray[np.float32] = vectors + weight[:, None].astype(np.float32) * mean
-    return drawn

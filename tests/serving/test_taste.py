@@ -23,19 +23,19 @@ def taste_of(small: Any, user_id: str, **changed: Any) -> Member:
 
 
 def solved_by_hand(contents: BundleContents, watched: dict[int, float]) -> np.ndarray:
-    """Hu, Koren, Volinsky 2008, eq. 4, written out over the whole catalogue, and the mean member's share."""
+    """The most probable vector under the prior, written out over the whole catalogue."""
     confidence = contents.confidence
     assert confidence is not None
     fractions = np.zeros(len(contents.title_ids))
     fractions[list(watched)] = list(watched.values())
     seen = np.isin(np.arange(len(fractions)), list(watched))
-    weight = np.where(seen, 1 + confidence.alpha * fractions, 1.0)
+    weight = np.where(seen, 1 + confidence.alpha * fractions, 0.1)
     likes = seen & (fractions >= confidence.minimum_fraction)
-    y = contents.title_factors.astype(np.float64)
-    left = y.T @ (weight[:, None] * y) + confidence.regularization * np.eye(y.shape[1])
-    wanted: np.ndarray = np.linalg.solve(left, y.T @ (weight * likes))
-    users = contents.user_factors[contents.user_factors.any(axis=1)]
-    return wanted + 0.4 / (1 + len(watched)) * users.mean(axis=0)
+    y, users = contents.title_factors.astype(np.float64), contents.user_factors.astype(np.float64)
+    precision = 0.5 * np.linalg.inv(np.cov(users.T) + 1e-4 * np.eye(y.shape[1]))
+    left = y.T @ (weight[:, None] * y) + precision
+    wanted: np.ndarray = np.linalg.solve(left, y.T @ (weight * likes) + precision @ users.mean(axis=0))
+    return wanted
 
 
 def test_a_stored_vector_is_taken_as_it_is(small: Any, contents: BundleContents) -> None:
@@ -47,7 +47,7 @@ def test_a_stored_vector_is_taken_as_it_is(small: Any, contents: BundleContents)
 def test_picks_make_a_vector_of_half_a_completed_watch_each(small: Any, contents: BundleContents) -> None:
     member = taste_of(small, "eve", picks=("t005", "t017", "no title of ours"))
     assert member.personal
-    np.testing.assert_allclose(member.embedding, solved_by_hand(contents, {5: 0.5, 17: 0.5}), atol=1e-4)
+    np.testing.assert_allclose(member.embedding, solved_by_hand(contents, {5: 0.5, 17: 0.5}), atol=2e-3)
     assert member.tower_vector is not None
 
 
@@ -57,7 +57,7 @@ def test_who_has_picks_that_still_count_is_solved_anew_from_both(
     first = epoch_microseconds(small.time[0] - timedelta(hours=36))
     member = taste_of(small, "ana", picks=("t005",), first_watched_at=float(first))
     watched = {10: 0.9, 11: 0.2, 20: 0.8}
-    np.testing.assert_allclose(member.embedding, solved_by_hand(contents, watched | {5: 0.25}), atol=1e-4)
+    np.testing.assert_allclose(member.embedding, solved_by_hand(contents, watched | {5: 0.25}), atol=2e-3)
 
 
 def test_after_72_hours_of_viewing_picks_count_no_more(small: Any, contents: BundleContents) -> None:
@@ -73,7 +73,7 @@ def test_who_watched_but_has_no_stored_vector_is_solved_from_what_they_watched(
 ) -> None:
     small.features.members["new"] = member_of({7: 1.0, 8: 0.5}, None)
     member = taste_of(small, "new")
-    np.testing.assert_allclose(member.embedding, solved_by_hand(contents, {7: 1.0, 8: 0.5}), atol=1e-4)
+    np.testing.assert_allclose(member.embedding, solved_by_hand(contents, {7: 1.0, 8: 0.5}), atol=2e-3)
     assert member.features[s.USER_EMBEDDING].shape == (1, s.ALS_DIMENSIONS)  # the ranker sees it, too
 
 

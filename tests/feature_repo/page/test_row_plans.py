@@ -26,8 +26,8 @@ def test_a_seeds_row_chooses_among_its_most_relevant_neighbours(
     parts = parts_of(shelf_of(20), seeds=[SeedList(99, [19, 3, 5, 7, 9, 11, 13, 15, 17])])
     plans = row_plans(parts, RULES)
     assert plans[0].seed == 99
-    assert plans[0].places == [3, 5, 7, 9]  # twice two
-    assert pool_of(parts, plans, RULES).tolist() == list(range(12))
+    assert plans[0].places == [3, 5, 7, 9, 11, 13, 15, 17]  # four times two
+    assert pool_of(parts, plans, RULES).tolist() == [*range(12), 13, 15, 17]
     far = parts_of(shelf_of(20), seeds=[SeedList(99, [19, 15, 7])])
     assert pool_of(far, row_plans(far, RULES), RULES).tolist() == [*range(12), 15, 19]
 

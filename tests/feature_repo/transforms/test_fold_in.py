@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feature_repo.transforms.confidence import Confidence, signed_confidence
-from feature_repo.transforms.fold_in import fold_in, gram_matrix, mean_member, with_prior
+from feature_repo.transforms.fold_in import fold_in, gram_matrix
 
 
 def test_confidence_is_signed_by_preference() -> None:
@@ -34,15 +34,3 @@ def test_factors_that_are_not_numbers_are_refused() -> None:
     factors = np.full((2, 3), np.nan, dtype=np.float32)
     with pytest.raises(ValueError, match="no solution"):
         fold_in(np.array([0]), np.ones(1), factors, gram_matrix(factors), Confidence(1, 1, 0))
-
-
-def test_the_mean_member_leaves_out_whom_nothing_is_known_of() -> None:
-    factors = np.array([[2.0, 0.0], [0.0, 0.0], [0.0, 4.0]], dtype=np.float32)
-    np.testing.assert_array_equal(mean_member(factors), [1.0, 2.0])
-    np.testing.assert_array_equal(mean_member(np.zeros((2, 2), dtype=np.float32)), [0.0, 0.0])
-
-
-def test_the_fewer_titles_a_vector_rests_on_the_nearer_it_comes_to_the_mean() -> None:
-    vectors = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 0.0]], dtype=np.float32)
-    drawn = with_prior(vectors, np.array([1, 3, 0]), np.array([1.0, 2.0], dtype=np.float32))
-    np.testing.assert_allclose(drawn, [[1.2, 0.4], [1.1, 0.2], [0.0, 0.0]], rtol=1e-6)
