@@ -63,6 +63,8 @@ def run(
     settings = Settings.from_environment()
     example = example_member(settings)
     signal.signal(signal.SIGTERM, _interrupt)
+    # A shell script starts what it puts in the background with SIGINT ignored; then nothing would stop it.
+    signal.signal(signal.SIGINT, _interrupt)
     with running_redis(settings) as redis_url, TemporaryDirectory(prefix="marquee-metrics-") as metrics:
         environment = server_environment(
             os.environ, redis_url=redis_url, metrics=metrics, bind=f"{host}:{port}",
