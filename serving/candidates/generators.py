@@ -128,7 +128,7 @@ def _seed_rows(query: Query) -> list[int]:
     franchises: set[int] = set()
     for title_id, fraction in query.member.recent:
         row = query.catalogue.row_of.get(title_id)
-        if row is None or fraction < COMPLETION_FRACTION or title_id in query.member.resting_seeds:
+        if row is None or not fraction >= COMPLETION_FRACTION or title_id in query.member.resting_seeds:
             continue
         franchise = int(query.catalogue.franchises[row])
         if franchise == NO_FRANCHISE or franchise not in franchises:

@@ -53,6 +53,14 @@ def test_neighbours_of_a_seed_leave_out_what_may_not_be_shown(query: QueryOf) ->
     assert all(asked.eligible[seed.rows].all() for seed in seeds)
 
 
+def test_a_title_of_which_it_is_unknown_how_far_it_was_watched_is_no_seed(
+    small: Any, query: QueryOf, member_of: Callable[..., dict[str, Any]]
+) -> None:
+    vector = small.features.members["ana"]["user_embedding"]
+    small.features.members["fan"] = member_of({10: float("nan"), 20: 1.0}, vector)
+    assert [seed.seed for seed in g.similar(query("fan"), 200)] == [20]
+
+
 def test_the_second_seed_is_of_another_franchise(
     small: Any, query: QueryOf, member_of: Callable[..., dict[str, Any]]
 ) -> None:
