@@ -25,6 +25,7 @@ from feature_repo.page.shelf import (
     PlaceFinder,
     SeedList,
     Shelf,
+    favourite_genres,
     household_languages,
     numbered,
 )
@@ -67,7 +68,8 @@ class PageJudge:
     """Assembles and measures the pages of ``generators.cases``.
 
     ``scorer`` ranks the candidates; ``preferences`` (U, G) are the members' decayed shares of viewing per
-    genre; ``franchises`` and ``languages`` int (T,) are as on a :class:`Shelf`.
+    genre; ``franchises`` and ``languages`` int (T,) are as on a :class:`Shelf`; ``information`` (T,) is each
+    title's self-information in bits.
     """
 
     generators: Generators
@@ -76,6 +78,7 @@ class PageJudge:
     franchises: NDArray[np.int64]
     languages: NDArray[np.int64]
     preferences: NDArray[np.float32]
+    information: NDArray[np.float64]
 
     @classmethod
     def of(
@@ -87,6 +90,7 @@ class PageJudge:
         franchise_ids: NDArray[np.str_],
     ) -> PageJudge:
         """Build from the ranker's inputs of members and titles, a row each, and the titles' franchises."""
+        train = generators.cases.train
         return cls(
             generators=generators,
             scorer=scorer,
@@ -94,6 +98,7 @@ class PageJudge:
             franchises=numbered(franchise_ids, NO_FRANCHISE),
             languages=numbered(titles[s.ORIGINAL_LANGUAGE], UNKNOWN_LANGUAGE),
             preferences=np.nan_to_num(members[s.GENRE_PREFERENCE]),
+            information=metrics.self_information(train.title_viewers, len(train.user_ids)),
         )
 
     def judge(self, truth: UserTruth | None, samples: int, seed: int) -> list[MetricRow]:
@@ -146,7 +151,7 @@ class PageJudge:
             ],
             trending=finder.places_of(*_of(answers, mix.TRENDING_IN_COUNTRY), *_of(answers, mix.TRENDING)),
             new_titles=finder.places_of(*_of(answers, mix.NEW_TITLES)),
-            favourite_genres=np.argsort(-self.preferences[user], kind="stable").tolist(),
+            favourite_genres=favourite_genres(self.preferences[user], shelf.genres[: _NO_EXPLORATION.ranked]),
             household_languages=household_languages(self.languages[watched], _NO_EXPLORATION.household_share),
         )
 
@@ -154,13 +159,12 @@ class PageJudge:
         self, user: int, page: list[NDArray[np.int64]], probabilities: NDArray[np.float64] | None
     ) -> dict[str, float]:
         cases = self.generators.cases
-        information = metrics.self_information(cases.train.title_viewers, len(cases.train.user_ids))
         titles = p.seen_titles(page)[0]
         values = {
             "page_ndcg": p.page_ndcg(page, cases.relevant[[user]].toarray()[0] > 0),
             "page_diversity": p.page_diversity(page, self.generators.retrieval.title_vectors),
             "page_genre_entropy": p.genre_entropy(page, self.genres),
-            "page_novelty": float(information[titles].mean()) if len(titles) else float("nan"),
+            "page_novelty": float(self.information[titles].mean()) if len(titles) else float("nan"),
             "page_duplicates": p.duplicate_share(page),
             "page_tiles": float(sum(len(row) for row in page)),
         }

@@ -98,6 +98,17 @@ class Ingredients:
     household_languages: Sequence[int] = ()
 
 
+def favourite_genres(preference: NDArray[np.floating[Any]], best: NDArray[np.bool_]) -> list[int]:
+    """Return the genres found among the best titles (n, G), the favourite first, ties by their number.
+
+    ``preference`` (G,) is the member's decayed share of viewing per genre, NaN where nothing is known.
+    """
+    counts = best.sum(axis=0)
+    order = np.lexsort((-counts, -np.nan_to_num(preference)))
+    favourites: list[int] = order[counts[order] > 0].tolist()
+    return favourites
+
+
 def household_languages(languages: NDArray[np.int64], share: float) -> list[int]:
     """Return the languages that each hold ``share`` (0 to 1) of the latest titles, where there are several.
 

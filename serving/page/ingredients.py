@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 from feature_repo import schema as s
 from feature_repo.page.rules import PageRules
-from feature_repo.page.shelf import Ingredients, PlaceFinder, SeedList, Shelf, household_languages
+from feature_repo.page.shelf import (
+    Ingredients,
+    PlaceFinder,
+    SeedList,
+    Shelf,
+    favourite_genres,
+    household_languages,
+)
 from feature_repo.transforms import candidate_mix as mix
 from serving.candidates.answer import Candidates
 from serving.candidates.query import Query
@@ -41,18 +45,11 @@ def ingredients_of(query: Query, ranked: Ranked, answers: Answers, rules: PageRu
         ],
         trending=found_by(mix.TRENDING_IN_COUNTRY, mix.TRENDING),
         new_titles=found_by(mix.NEW_TITLES),
-        favourite_genres=_by_preference(query, shelf.genres[: rules.ranked]),
+        favourite_genres=favourite_genres(
+            query.member.features[s.GENRE_PREFERENCE][0], shelf.genres[: rules.ranked]
+        ),
         household_languages=_household(query, rules.household_share),
     )
-
-
-def _by_preference(query: Query, genres: NDArray[np.bool_]) -> list[int]:
-    """Return the genres found among the best (n, G), the member's favourite first, ties by their number."""
-    counts = genres.sum(axis=0)
-    preference = np.nan_to_num(query.member.features[s.GENRE_PREFERENCE][0])
-    order = np.lexsort((-counts, -preference))
-    favourites: list[int] = order[counts[order] > 0].tolist()
-    return favourites
 
 
 def _household(query: Query, share: float) -> list[int]:

@@ -5,7 +5,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from feature_repo.page.shelf import UNKNOWN_LANGUAGE, PlaceFinder, Shelf, household_languages
+from feature_repo.page.shelf import (
+    UNKNOWN_LANGUAGE,
+    PlaceFinder,
+    Shelf,
+    favourite_genres,
+    household_languages,
+)
 
 
 def test_rows_are_found_on_the_shelf_once_and_strangers_left_out() -> None:
@@ -33,3 +39,10 @@ def test_relevance_is_scaled_by_the_best(shelf_of: Callable[..., Shelf]) -> None
 )
 def test_a_household_has_the_languages_it_watches_often(languages: list[int], expected: list[int]) -> None:
     assert household_languages(np.array(languages, dtype=np.int64), 0.2) == expected
+
+
+def test_favourite_genres_are_those_of_the_best_by_preference_then_by_number() -> None:
+    best = np.zeros((3, 5), dtype=np.bool_)
+    best[0, [1, 3]] = best[1, [3, 4]] = best[2, 1] = best[2, 3] = True  # 1 twice, 3 thrice, 4 once
+    assert favourite_genres(np.array([0.9, 0.1, 0.0, 0.1, 0.3]), best) == [4, 3, 1]  # of 0 there is none
+    assert favourite_genres(np.full(5, np.nan), best) == [3, 1, 4]
