@@ -22,6 +22,7 @@ from feature_repo.transforms.title_metadata import (
 from feature_repo.transforms.title_statistics import title_statistics
 from feature_repo.transforms.user_hidden import user_hidden
 from feature_repo.transforms.user_history import user_histories
+from feature_repo.transforms.user_session import user_sessions
 from feature_repo.transforms.user_snapshot import user_snapshots
 from feature_repo.transforms.viewings import viewings
 from feature_repo.transforms.watch_log import watch_log
@@ -54,6 +55,7 @@ def _steps(lake: Lake, created_at: datetime, seed: int) -> list[tuple[s.Table, _
     titles, events = lake.read(s.TITLES), lake.read(s.EVENTS)
     log = watch_log(events)
     viewed = viewings(log)
+    genres = GenreVersions.of(titles, log.titles)
     encoder = ContentEncoder.fit(titles, seed)
     return [
         (s.TITLE_METADATA, lambda: iter([title_metadata(titles, created_at)])),
@@ -62,7 +64,8 @@ def _steps(lake: Lake, created_at: datetime, seed: int) -> list[tuple[s.Table, _
         (s.CONTENT_PEOPLE, lambda: iter(encoder.people_table(created_at).to_batches())),
         (s.USER_PROFILE, lambda: iter([user_profile(_read_if_there(lake, s.MEMBERS), created_at)])),
         (s.USER_PICKS, lambda: iter([user_picks(_read_if_there(lake, s.SIGN_UPS), created_at)])),
-        (s.USER_SNAPSHOT, lambda: user_snapshots(log, GenreVersions.of(titles, log.titles), created_at)),
+        (s.USER_SNAPSHOT, lambda: user_snapshots(log, genres, created_at)),
+        (s.USER_SESSION, lambda: user_sessions(log, genres, created_at)),
         (s.USER_HISTORY, lambda: user_histories(log, created_at)),
         (s.USER_HIDDEN, lambda: iter([user_hidden(events, created_at)])),
         (s.INTERACTIONS, lambda: iter([interactions(viewed, created_at)])),

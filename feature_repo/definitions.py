@@ -22,11 +22,18 @@ from feature_repo.services import (
     two_tower_titles,
 )
 from feature_repo.title_views import title_content, title_metadata, title_statistics
-from feature_repo.user_views import user_hidden, user_history, user_picks, user_profile, user_snapshot
+from feature_repo.user_views import (
+    user_hidden,
+    user_history,
+    user_picks,
+    user_profile,
+    user_session,
+    user_snapshot,
+)
 
 ENTITIES = [user, title]
 VIEWS = [
-    user_snapshot, user_profile, user_picks, user_history, user_hidden,
+    user_snapshot, user_session, user_profile, user_picks, user_history, user_hidden,
     title_metadata, title_content, title_statistics,
     interactions, user_als_embedding, title_als_embedding,
 ]  # fmt: skip

@@ -20,9 +20,9 @@ from feature_repo.sources import request_source
 from feature_repo.title_views import title_metadata, title_statistics
 from feature_repo.transforms.encoding import Arrays, encode_column
 from feature_repo.transforms.ranking import MEMBER_INPUTS, RANKING_FEATURES, TITLE_INPUTS, ranking_features
-from feature_repo.user_views import user_profile, user_snapshot
+from feature_repo.user_views import user_profile, user_session, user_snapshot
 
-_MEMBER_TABLES = (s.USER_SNAPSHOT, s.USER_PROFILE, s.USER_ALS_EMBEDDING)
+_MEMBER_TABLES = (s.USER_SNAPSHOT, s.USER_SESSION, s.USER_PROFILE, s.USER_ALS_EMBEDDING)
 _TITLE_TABLES = (s.TITLE_METADATA, s.TITLE_STATISTICS, s.TITLE_ALS_EMBEDDING)
 
 
@@ -55,7 +55,7 @@ ranking = OnDemandFeatureView(
     name="ranking",
     description="The ranker's input for a member, a title and a request.",
     sources=[
-        user_snapshot, user_profile[[s.LANGUAGE]], user_als_embedding[[s.USER_EMBEDDING]],
+        user_snapshot, user_session, user_profile[[s.LANGUAGE]], user_als_embedding[[s.USER_EMBEDDING]],
         title_metadata, title_statistics, title_als_embedding[[s.TITLE_EMBEDDING]],
         request_source,
     ],

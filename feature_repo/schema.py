@@ -95,6 +95,13 @@ WATCH_COUNT: Final = "watch_count"
 FIRST_WATCHED_AT: Final = "first_watched_at"
 SELECTED_TITLE_IDS: Final = "selected_title_ids"
 PICKED_AT: Final = "picked_at"
+SESSION_TITLE_IDS: Final = "session_title_ids"
+SESSION_WATCH_FRACTIONS: Final = "session_watch_fractions"
+SESSION_COMPLETION: Final = "session_completion"
+SESSION_MINUTES: Final = "session_minutes"
+SESSION_DEVICE: Final = "session_device"
+SESSION_WATCHED_AT: Final = "session_watched_at"
+SESSION_GENRES: Final = "session_genres"
 WATCHED_TITLE_IDS: Final = "watched_title_ids"
 HIDDEN_TITLE_IDS: Final = "hidden_title_ids"
 GENRE_VECTOR: Final = "genre_vector"
@@ -282,6 +289,22 @@ USER_SNAPSHOT: Final = Table(
     partition="month",
 )  # fmt: skip
 
+USER_SESSION: Final = Table(
+    "user_session", "A member's last 24 hours, just after each watch event.", (USER_ID,),
+    (
+        _user, _when, _created,
+        Column(SESSION_TITLE_IDS, _STRINGS, f"of these 24 hours, latest first, at most {RECENT_TITLES}"),
+        Column(SESSION_WATCH_FRACTIONS, _VECTOR, "of the latest viewing of each", "0 to 1"),
+        Column(SESSION_COMPLETION, pa.float32(), "mean of these fractions", "0 to 1",
+               minimum=0.0, maximum=1.0),
+        Column(SESSION_MINUTES, pa.float32(), "mean of their viewings", "minutes", minimum=0.0),
+        Column(SESSION_DEVICE, pa.string(), "last seen; null where unknown", nullable=True),
+        _instant_feature(SESSION_WATCHED_AT, "the latest watch event"),
+        Column(SESSION_GENRES, _VECTOR, "share of viewing per genre, 6-hour decay; sums to 1, or all 0",
+               minimum=0.0, maximum=1.0, length=len(GENRES)),
+    ),
+)  # fmt: skip
+
 USER_PROFILE: Final = Table(
     "user_profile", "What a member told us.", (USER_ID,),
     (
@@ -411,6 +434,6 @@ RAW_TABLES: Final = (EVENTS, TITLES, MEMBERS, SIGN_UPS, IMPRESSIONS)
 ENCODER_TABLES: Final = (CONTENT_WORDS, CONTENT_PEOPLE)
 """What new titles are encoded with; no feature views."""
 FEATURE_TABLES: Final = (
-    USER_SNAPSHOT, USER_PROFILE, USER_PICKS, USER_HISTORY, USER_HIDDEN,
+    USER_SNAPSHOT, USER_SESSION, USER_PROFILE, USER_PICKS, USER_HISTORY, USER_HIDDEN,
     TITLE_METADATA, TITLE_CONTENT, TITLE_STATISTICS, INTERACTIONS, USER_ALS_EMBEDDING, TITLE_ALS_EMBEDDING,
 )  # fmt: skip

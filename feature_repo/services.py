@@ -9,7 +9,14 @@ from feature_repo.embedding_views import title_als_embedding, user_als_embedding
 from feature_repo.interaction_views import interactions
 from feature_repo.ranking_view import ranking
 from feature_repo.title_views import title_content, title_metadata, title_statistics
-from feature_repo.user_views import user_hidden, user_history, user_picks, user_profile, user_snapshot
+from feature_repo.user_views import (
+    user_hidden,
+    user_history,
+    user_picks,
+    user_profile,
+    user_session,
+    user_snapshot,
+)
 
 als = FeatureService(
     name="als",
@@ -25,6 +32,12 @@ ranker_members = FeatureService(
             [
                 s.GENRE_PREFERENCE, s.MEAN_SESSION_MINUTES, s.LAST_WATCHED_AT, s.PREFERRED_DEVICE,
                 s.PREFERRED_HOUR, s.WATCH_VELOCITY, s.WATCH_COUNT,
+            ]
+        ],
+        user_session[
+            [
+                s.SESSION_COMPLETION, s.SESSION_MINUTES, s.SESSION_DEVICE, s.SESSION_WATCHED_AT,
+                s.SESSION_GENRES,
             ]
         ],
         user_profile[[s.LANGUAGE]],
@@ -60,6 +73,7 @@ homepage_member = FeatureService(
     description="All a page needs of its member: read once per request.",
     features=[
         user_snapshot,
+        user_session,
         user_profile,
         user_picks,
         user_history,
@@ -81,7 +95,10 @@ homepage_titles = FeatureService(
 two_tower_members = FeatureService(
     name="two_tower_members",
     description="What the user tower reads of a member; device and hour come with the request.",
-    features=[user_snapshot[[s.RECENT_TITLE_IDS, s.RECENT_WATCH_FRACTIONS]]],
+    features=[
+        user_snapshot[[s.RECENT_TITLE_IDS, s.RECENT_WATCH_FRACTIONS]],
+        user_session[[s.SESSION_TITLE_IDS, s.SESSION_WATCH_FRACTIONS]],
+    ],
 )
 
 two_tower_titles = FeatureService(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pyarrow as pa
-from feast import Field, FileSource, RequestSource
+from feast import Field, FileSource, PushSource, RequestSource
 from feast.data_format import ParquetFormat
 from feast.types import Array, Bool, FeastType, Float32, Float64, Int64, String
 
@@ -53,6 +53,11 @@ def lake_source(table: s.Table, lake: str) -> FileSource:
 _lake = Settings.from_environment().lake
 
 user_snapshot_source = lake_source(s.USER_SNAPSHOT, _lake)
+user_session_source = PushSource(
+    name=f"{s.USER_SESSION.name}_push",
+    batch_source=lake_source(s.USER_SESSION, _lake),
+    description="Pushed by the stream as members watch; the lake keeps what was pushed.",
+)
 user_profile_source = lake_source(s.USER_PROFILE, _lake)
 user_picks_source = lake_source(s.USER_PICKS, _lake)
 user_history_source = lake_source(s.USER_HISTORY, _lake)

@@ -38,7 +38,8 @@ HOMEPAGE_TITLES: Final = "homepage_titles"
 TWO_TOWER_MEMBERS: Final = "two_tower_members"
 TWO_TOWER_TITLES: Final = "two_tower_titles"
 _MEMBER_TABLES: Final = (
-    s.USER_SNAPSHOT, s.USER_PROFILE, s.USER_PICKS, s.USER_HISTORY, s.USER_HIDDEN, s.USER_ALS_EMBEDDING,
+    s.USER_SNAPSHOT, s.USER_SESSION, s.USER_PROFILE, s.USER_PICKS, s.USER_HISTORY, s.USER_HIDDEN,
+    s.USER_ALS_EMBEDDING,
 )  # fmt: skip
 _TITLE_TABLES: Final = (s.TITLE_METADATA, s.TITLE_STATISTICS, s.TITLE_ALS_EMBEDDING)
 _CONTENT_TABLES: Final = (s.TITLE_METADATA, s.TITLE_CONTENT)
@@ -90,7 +91,7 @@ class FeatureGateway:
 
         views = [self._in_own_lake(view) for view in definitions.VIEWS]
         objects = [
-            *definitions.ENTITIES, *(view.batch_source for view in views), *views,
+            *definitions.ENTITIES, *_sources(views), *views,
             *definitions.ON_DEMAND_VIEWS, *definitions.SERVICES,
         ]  # fmt: skip
         with warnings.catch_warnings():
@@ -113,6 +114,8 @@ class FeatureGateway:
         """A copy of the view that reads this gateway's lake, which need not be the environment's."""
         own = copy.deepcopy(view)
         own.batch_source.file_options.uri = f"{self._settings.lake.rstrip('/')}/{view.name}"
+        if own.stream_source is not None:
+            own.stream_source.batch_source = own.batch_source
         return own
 
     def service(self, name: str) -> FeatureService:
@@ -226,3 +229,9 @@ class FeatureGateway:
             ttls = {name: self._store.get_feature_view(name).ttl for name in names}
             self._ttls[names] = {name: ttl.total_seconds() for name, ttl in ttls.items() if ttl}
         return self._ttls[names]
+
+
+def _sources(views: Sequence[FeatureView]) -> list[Any]:
+    """Return what the views read: their tables, and the doors through which rows are pushed."""
+    pushed = [view.stream_source for view in views if view.stream_source is not None]
+    return [*(view.batch_source for view in views), *pushed]

@@ -14,8 +14,10 @@ from feature_repo.sources import (
     user_history_source,
     user_picks_source,
     user_profile_source,
+    user_session_source,
     user_snapshot_source,
 )
+from feature_repo.transforms.user_session import SESSION_HOURS
 
 user_snapshot = FeatureView(
     name=s.USER_SNAPSHOT.name,
@@ -26,6 +28,16 @@ user_snapshot = FeatureView(
     # No limit: it holds shares and instants, which stay true however long a member is away.
     ttl=timedelta(0),
     tags={"cadence": "hourly"},
+)
+
+user_session = FeatureView(
+    name=s.USER_SESSION.name,
+    description=s.USER_SESSION.description,
+    entities=[user],
+    schema=fields(s.USER_SESSION),
+    source=user_session_source,
+    ttl=timedelta(hours=SESSION_HOURS),
+    tags={"cadence": "with each watch event"},
 )
 
 user_profile = FeatureView(

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from feature_repo import schema as s
 from feature_repo.store import TitleSnapshot
 from feature_repo.transforms.encoding import Arrays, encode
+from feature_repo.transforms.latest_titles import latest_titles
 from feature_repo.transforms.ranking import MEMBER_INPUTS
 
 _TABLES = (
-    s.USER_SNAPSHOT, s.USER_PROFILE, s.USER_PICKS, s.USER_HISTORY, s.USER_HIDDEN, s.USER_ALS_EMBEDDING,
+    s.USER_SNAPSHOT, s.USER_SESSION, s.USER_PROFILE, s.USER_PICKS, s.USER_HISTORY, s.USER_HIDDEN,
+    s.USER_ALS_EMBEDDING,
 )  # fmt: skip
 
 
@@ -46,7 +48,8 @@ class Member:
     watched (0 to 1), latest first; ``watched`` holds every title ever started, ``hidden`` those
     the member wants to see no more;
     ``picks`` the titles chosen at sign-up; ``first_watched_at`` is in microseconds since 1970 UTC, NaN before
-    the first watch; ``model_version`` names the model of the member's ALS vector, ``""`` where there is none;
+    the first watch, ``session_watched_at`` the latest watch of the last 24 hours;
+    ``model_version`` names the model of the member's ALS vector, ``""`` where there is none;
     ``tower_vector`` is the user tower's (256,), None before it was asked; ``resting_seeds`` were seeds of
     rows of the member's last pages, and are not to be again at once.
     """
@@ -62,6 +65,7 @@ class Member:
     picks: tuple[str, ...]
     first_watched_at: float
     model_version: str
+    session_watched_at: float = float("nan")
     tower_vector: NDArray[np.float32] | None = None
     resting_seeds: frozenset[str] = frozenset()
 
@@ -84,19 +88,25 @@ def read_member(reader: FeatureReader, user_id: str, now: datetime) -> Member:
 
 def member_from_features(user_id: str, features: Arrays) -> Member:
     """Build a member from one encoded row; raises ``KeyError`` naming a column that is missing."""
-    recent_ids = _texts(features[s.RECENT_TITLE_IDS][0])
-    fractions = [float(fraction) for fraction in features[s.RECENT_WATCH_FRACTIONS][0]]
+    recent_ids, session_ids = (
+        _texts(features[name][0]) for name in (s.RECENT_TITLE_IDS, s.SESSION_TITLE_IDS)
+    )
+    recent = latest_titles(
+        session_ids, features[s.SESSION_WATCH_FRACTIONS][0], recent_ids, features[s.RECENT_WATCH_FRACTIONS][0]
+    )
     return Member(
         user_id=user_id,
         features={name: features[name] for name in MEMBER_INPUTS},
         country=str(features[s.COUNTRY][0]),
         language=str(features[s.LANGUAGE][0]),
         maturity_limit=float(features[s.MATURITY_LIMIT][0]),
-        recent=tuple(zip(recent_ids, fractions, strict=True)),
-        watched=frozenset(_texts(features[s.WATCHED_TITLE_IDS][0])).union(recent_ids),
+        recent=tuple(recent),
+        watched=frozenset(_texts(features[s.WATCHED_TITLE_IDS][0])).union(recent_ids, session_ids),
         hidden=frozenset(_texts(features[s.HIDDEN_TITLE_IDS][0])),
         picks=_texts(features[s.SELECTED_TITLE_IDS][0]),
-        first_watched_at=float(features[s.FIRST_WATCHED_AT][0]),
+        # In a member's first hour there is no snapshot yet; what they watched then is their first.
+        first_watched_at=float(np.fmin(features[s.FIRST_WATCHED_AT][0], features[s.SESSION_WATCHED_AT][0])),
+        session_watched_at=float(features[s.SESSION_WATCHED_AT][0]),
         model_version=str(features[s.MODEL_VERSION][0]),
     )
 

@@ -13,12 +13,12 @@ from feature_repo import schema as s
 from feature_repo.store import FeatureGateway
 from feature_repo.transforms.arrow_columns import codes_of
 from feature_repo.transforms.calendar import epoch_microseconds
-from feature_repo.transforms.decay import MICROSECONDS_PER_HOUR
+from feature_repo.transforms.latest_titles import latest_codes
 from feature_repo.transforms.towers import context_inputs, history_weights
 from training.datasets import INSTANT, WatchEvents
 from training.interactions import rows_of
 
-_ASKED_AT_ONCE = 200_000
+_ASKED_AT_ONCE = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class TowerExamples:
     ``titles`` int32 (n,): rows of the catalogue. ``instants`` int64 (n,), microseconds since 1970 UTC.
     ``context`` float32 (n, CONTEXT_INPUT_DIMENSIONS). ``moments`` int32 (n,): the row of ``history``, int32
     (m, 50), and ``mask``, float32 (m, 50), that says what the member had watched; positives of one member
-    and hour share one.
+    and instant share one.
     """
 
     titles: NDArray[np.int32]
@@ -72,10 +72,8 @@ def tower_examples(
     kept = np.zeros(len(liked.timestamps), dtype=bool)
     kept[first] = True
     liked = liked.take(kept)
-    # The member's snapshot changes on full hours only: one question per member and hour has every answer.
-    hours = liked.timestamps // MICROSECONDS_PER_HOUR * MICROSECONDS_PER_HOUR
     users, user_codes = np.unique(liked.user_ids, return_inverse=True)
-    moments, moment_of = np.unique(np.stack([user_codes, hours]), axis=1, return_inverse=True)
+    moments, moment_of = np.unique(np.stack([user_codes, liked.timestamps]), axis=1, return_inverse=True)
     history, mask = member_histories(gateway, users[moments[0]], moments[1], title_ids)
     examples = TowerExamples(
         rows_of(liked.title_ids, title_ids).astype(np.int32),
@@ -108,15 +106,28 @@ def member_histories(
             {s.USER_ID: user_ids[part], s.EVENT_TIMESTAMP: pa.array(instants[part]).cast(INSTANT)}
         )
         answer = gateway.historical("two_tower_members", entities)
-        titles = answer.column(s.RECENT_TITLE_IDS).combine_chunks()
-        fractions = answer.column(s.RECENT_WATCH_FRACTIONS).combine_chunks()
-        lengths = titles.value_lengths().fill_null(0).to_numpy()
-        rows = np.repeat(np.arange(len(lengths)), lengths) + begin
-        places = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        codes = codes_of(pa.chunked_array([titles.flatten()]), vocabulary)
-        history[rows, places] = np.maximum(codes, 0)
-        mask[rows, places] = np.where(codes >= 0, history_weights(fractions.flatten().to_numpy()), 0)
+        codes, fractions = latest_codes(
+            _places(answer, s.SESSION_TITLE_IDS, s.SESSION_WATCH_FRACTIONS, vocabulary),
+            _places(answer, s.RECENT_TITLE_IDS, s.RECENT_WATCH_FRACTIONS, vocabulary),
+        )
+        history[part] = np.maximum(codes, 0)
+        mask[part] = np.where(codes >= 0, history_weights(fractions), 0)
     return history, mask
+
+
+def _places(
+    answer: pa.Table, titles: str, fractions: str, vocabulary: pa.StringArray
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Return two list columns as (n, RECENT_TITLES); titles outside the vocabulary are left out."""
+    lists, watched = (answer.column(name).combine_chunks() for name in (titles, fractions))
+    lengths = lists.value_lengths().fill_null(0).to_numpy()
+    rows = np.repeat(np.arange(len(lengths)), lengths)
+    places = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    codes = np.full((len(lengths), s.RECENT_TITLES), -1, dtype=np.int32)
+    values = np.zeros((len(lengths), s.RECENT_TITLES), dtype=np.float32)
+    codes[rows, places] = codes_of(pa.chunked_array([lists.flatten()]), vocabulary)
+    values[rows, places] = watched.flatten().to_numpy()
+    return codes, values
 
 
 def _thin_empty(examples: TowerExamples, share: float, seed: int) -> TowerExamples:

@@ -13,6 +13,8 @@ MICROSECONDS_PER_DAY: Final = 24 * MICROSECONDS_PER_HOUR
 
 TASTE_TIME_CONSTANT_DAYS: Final = 21.0
 """Genre, device and hour habits: after this many days a viewing counts 1/e."""
+SESSION_TIME_CONSTANT_DAYS: Final = 0.25
+"""What a member is in the mood for today, beside what they like in general."""
 VELOCITY_TIME_CONSTANT_DAYS: Final = 7.0
 TRENDING_TIME_CONSTANT_DAYS: Final = 2.0
 

@@ -26,6 +26,7 @@ from feature_repo.transforms.encoding import Arrays
 MEMBER_INPUTS: Final = (
     s.GENRE_PREFERENCE, s.MEAN_SESSION_MINUTES, s.LAST_WATCHED_AT, s.PREFERRED_DEVICE,
     s.PREFERRED_HOUR, s.WATCH_VELOCITY, s.WATCH_COUNT, s.LANGUAGE, s.USER_EMBEDDING,
+    s.SESSION_COMPLETION, s.SESSION_MINUTES, s.SESSION_DEVICE, s.SESSION_WATCHED_AT, s.SESSION_GENRES,
 )  # fmt: skip
 TITLE_INPUTS: Final = (
     s.GENRE_VECTOR, s.RELEASE_YEAR, s.RUNTIME_MINUTES, s.TITLE_TYPE, s.MATURITY_LEVEL, s.ORIGINAL_LANGUAGE,
@@ -39,9 +40,11 @@ RANKING_FEATURES: Final = (
     "request_hour", "request_weekday", "device_code",
     "mean_session_minutes", "days_since_last_watch", "watch_velocity_now", "log_watch_count",
     "hours_from_preferred_hour", "device_is_preferred",
+    "hours_since_session_watch", "session_completion", "session_minutes", "device_is_session_device",
     "title_age_years", "days_since_available", "runtime_minutes", "title_type_code", "maturity_level",
     "log_view_count", "mean_completion", "play_rate", "log_decayed_plays_now",
-    "genre_affinity", "strongest_genre_affinity", "language_match", "runtime_to_session_ratio",
+    "genre_affinity", "strongest_genre_affinity", "session_genre_affinity", "language_match",
+    "runtime_to_session_ratio",
     "als_score", "als_cosine", "user_embedding_norm", "title_embedding_norm", "two_tower_cosine",
     *(f"genre_{g.lower().replace(' & ', '_').replace(' ', '_').replace('-', '_')}" for g in s.GENRES),
 )  # fmt: skip
@@ -104,16 +107,23 @@ def _context_columns(context: Arrays) -> Arrays:
 
 def _member_columns(member: Arrays, context: Arrays) -> Arrays:
     now = context[s.REQUEST_TIMESTAMP]
-    elapsed = now - member[s.LAST_WATCHED_AT]
+    # The session knows of the hour that the snapshot does not know of yet.
+    elapsed = now - np.fmax(member[s.LAST_WATCHED_AT], member[s.SESSION_WATCHED_AT])
+    since_snapshot = now - member[s.LAST_WATCHED_AT]
     hour = np.floor(now / MICROSECONDS_PER_HOUR) % 24
     apart = np.abs(hour - member[s.PREFERRED_HOUR])
     return {
         "mean_session_minutes": member[s.MEAN_SESSION_MINUTES],
         "days_since_last_watch": elapsed / MICROSECONDS_PER_DAY,
-        "watch_velocity_now": member[s.WATCH_VELOCITY] * decay_factor(elapsed, VELOCITY_TIME_CONSTANT_DAYS),
+        "watch_velocity_now": member[s.WATCH_VELOCITY]
+        * decay_factor(since_snapshot, VELOCITY_TIME_CONSTANT_DAYS),
         "log_watch_count": np.log1p(member[s.WATCH_COUNT]),
         "hours_from_preferred_hour": np.minimum(apart, 24 - apart),
         "device_is_preferred": _both_known_and_equal(context[s.DEVICE_TYPE], member[s.PREFERRED_DEVICE]),
+        "hours_since_session_watch": (now - member[s.SESSION_WATCHED_AT]) / MICROSECONDS_PER_HOUR,
+        "session_completion": member[s.SESSION_COMPLETION],
+        "session_minutes": member[s.SESSION_MINUTES],
+        "device_is_session_device": _both_known_and_equal(context[s.DEVICE_TYPE], member[s.SESSION_DEVICE]),
     }
 
 
@@ -139,6 +149,7 @@ def _cross_columns(member: Arrays, titles: Arrays) -> Arrays:
     # order of additions then depends neither on the number of rows nor on how the inputs lie in memory,
     # and serving equals training bit for bit.
     shared = np.multiply(member[s.GENRE_PREFERENCE], titles[s.GENRE_VECTOR], order="C")
+    of_session = np.multiply(member[s.SESSION_GENRES], titles[s.GENRE_VECTOR], order="C")
     score = np.multiply(member[s.USER_EMBEDDING], titles[s.TITLE_EMBEDDING], order="C").sum(axis=-1)
     user_norm = np.sqrt(np.square(member[s.USER_EMBEDDING], order="C").sum(axis=-1))
     title_norm = np.sqrt(np.square(titles[s.TITLE_EMBEDDING], order="C").sum(axis=-1))
@@ -147,6 +158,7 @@ def _cross_columns(member: Arrays, titles: Arrays) -> Arrays:
     return {
         "genre_affinity": shared.sum(axis=-1),
         "strongest_genre_affinity": shared.max(axis=-1),
+        "session_genre_affinity": of_session.sum(axis=-1),
         "language_match": _both_known_and_equal(titles[s.ORIGINAL_LANGUAGE], member[s.LANGUAGE]),
         "runtime_to_session_ratio": titles[s.RUNTIME_MINUTES] / np.where(session > 0, session, np.nan),
         "als_score": score,

@@ -103,7 +103,7 @@ def snapshot_columns(states: UserState, titles: pa.StringArray) -> dict[str, pa.
     return {
         s.RECENT_TITLE_IDS: word_lists(states.recent_titles[filled], lengths, titles),
         s.RECENT_WATCH_FRACTIONS: number_lists(states.recent_fractions[filled], lengths),
-        s.GENRE_PREFERENCE: vectors(_shares(states.genre_weights)),
+        s.GENRE_PREFERENCE: vectors(shares(states.genre_weights)),
         s.MEAN_SESSION_MINUTES: states.session_minutes / np.maximum(states.session_count, 1),
         s.LAST_WATCHED_AT: states.last_watched_at.astype(np.int64),
         s.FIRST_WATCHED_AT: states.first_watched_at.astype(np.int64),
@@ -114,6 +114,7 @@ def snapshot_columns(states: UserState, titles: pa.StringArray) -> dict[str, pa.
     }
 
 
-def _shares(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+def shares(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return each row of ``weights`` (n, k) divided by its sum; a row of zeros stays one."""
     totals = weights.sum(axis=1, keepdims=True)
     return weights / np.where(totals > 0, totals, 1.0)

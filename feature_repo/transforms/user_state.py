@@ -16,6 +16,7 @@ from feature_repo import schema as s
 from feature_repo.transforms.calendar import HOURS_PER_DAY, Instants, hour_of_day
 from feature_repo.transforms.decay import (
     MICROSECONDS_PER_SECOND,
+    SESSION_TIME_CONSTANT_DAYS,
     TASTE_TIME_CONSTANT_DAYS,
     VELOCITY_TIME_CONSTANT_DAYS,
     decay_factor,
@@ -37,7 +38,13 @@ class UserState:
     """(n, RECENT_TITLES) title codes, latest first, NO_TITLE in free slots."""
     recent_fractions: NDArray[np.float32]
     """(n, RECENT_TITLES) furthest fraction of the latest viewing of each, 0 to 1."""
+    recent_watched_at: NDArray[np.int64]
+    """(n, RECENT_TITLES) the latest event of each, microseconds since 1970 UTC; 0 in free slots."""
+    recent_minutes: NDArray[np.float32]
+    """(n, RECENT_TITLES) minutes of the latest viewing of each."""
     genre_weights: NDArray[np.float64]
+    session_genre_weights: NDArray[np.float64]
+    """As ``genre_weights``, decayed with SESSION_TIME_CONSTANT_DAYS."""
     device_weights: NDArray[np.float64]
     hour_weights: NDArray[np.float64]
     recent_plays: NDArray[np.float64]
@@ -46,6 +53,8 @@ class UserState:
     session_count: NDArray[np.int64]
     session_minutes: NDArray[np.float64]
     """Minutes of all sessions together."""
+    latest_device: NDArray[np.int32]
+    """Code of the device last seen, -1 where none is known."""
     last_watched_at: NDArray[np.float64]
     """Microseconds since 1970 UTC; NaN before the first event."""
     first_watched_at: NDArray[np.float64]
@@ -86,13 +95,17 @@ def empty_state(members: int) -> UserState:
     return UserState(
         recent_titles=np.full((members, s.RECENT_TITLES), NO_TITLE, dtype=np.int32),
         recent_fractions=np.zeros((members, s.RECENT_TITLES), dtype=np.float32),
+        recent_watched_at=np.zeros((members, s.RECENT_TITLES), dtype=np.int64),
+        recent_minutes=np.zeros((members, s.RECENT_TITLES), dtype=np.float32),
         genre_weights=np.zeros((members, len(s.GENRES))),
+        session_genre_weights=np.zeros((members, len(s.GENRES))),
         device_weights=np.zeros((members, len(s.DEVICES))),
         hour_weights=np.zeros((members, HOURS_PER_DAY)),
         recent_plays=np.zeros(members),
         watch_count=np.zeros(members, dtype=np.int64),
         session_count=np.zeros(members, dtype=np.int64),
         session_minutes=np.zeros(members),
+        latest_device=np.full(members, -1, dtype=np.int32),
         last_watched_at=np.full(members, np.nan),
         first_watched_at=np.full(members, np.nan),
     )
@@ -114,18 +127,26 @@ def advance(state: UserState, events: WatchEvents) -> UserState:
     first = np.isnan(state.last_watched_at)
     elapsed = np.where(first, 0.0, np.maximum(events.timestamps - state.last_watched_at, 0.0))
     taste = decay_factor(elapsed, TASTE_TIME_CONSTANT_DAYS)[:, None]
+    session = decay_factor(elapsed, SESSION_TIME_CONSTANT_DAYS)[:, None]
+    gained = (after - before)[:, None] * events.genre_vectors
     opens, minutes = _session(first, elapsed, events.minutes)
+    watched_for = np.where(starts, 0.0, state.recent_minutes[rows, slot]) + minutes
+    now = np.fmax(state.last_watched_at, events.timestamps)
     return UserState(
         recent_titles=_move_to_front(state.recent_titles, slot, events.titles),
         recent_fractions=_move_to_front(state.recent_fractions, slot, after.astype(np.float32)),
-        genre_weights=state.genre_weights * taste + (after - before)[:, None] * events.genre_vectors,
+        recent_watched_at=_move_to_front(state.recent_watched_at, slot, now.astype(np.int64)),
+        recent_minutes=_move_to_front(state.recent_minutes, slot, watched_for.astype(np.float32)),
+        genre_weights=state.genre_weights * taste + gained,
+        session_genre_weights=state.session_genre_weights * session + gained,
         device_weights=_count(state.device_weights * taste, events.devices, starts),
         hour_weights=_count(state.hour_weights * taste, hour_of_day(events.timestamps), starts),
         recent_plays=state.recent_plays * decay_factor(elapsed, VELOCITY_TIME_CONSTANT_DAYS) + starts,
         watch_count=state.watch_count + starts,
         session_count=state.session_count + opens,
         session_minutes=state.session_minutes + minutes,
-        last_watched_at=np.fmax(state.last_watched_at, events.timestamps),
+        latest_device=np.where(events.devices >= 0, events.devices, state.latest_device),
+        last_watched_at=now,
         first_watched_at=np.fmin(state.first_watched_at, events.timestamps),
     )
 
