@@ -17,6 +17,7 @@ from feature_repo.redis_server import RedisUnavailableError, announced_url, runn
 from feature_repo.settings import Settings
 from feature_repo.simulation.cli import simulate_command
 from feature_repo.store import FeatureGateway
+from feature_repo.stream.cli import stream
 
 _EPOCH = "1970-01-01T00:00:00+00:00"
 
@@ -32,6 +33,10 @@ def main() -> None:
         python -m feature_repo apply
         python -m feature_repo materialize
 
+    \b
+    While it runs, from the event log to fresh features:
+        python -m feature_repo stream
+
     State lies under MARQUEE_HOME (default: var/). Feast's own commands work in the folder feature_repo/.
     """
 
@@ -39,6 +44,7 @@ def main() -> None:
 main.add_command(simulate_command)
 main.add_command(ingest)
 main.add_command(build_features)
+main.add_command(stream)
 
 
 @contextmanager

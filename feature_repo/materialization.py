@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Sequence
+from contextlib import redirect_stdout
 from datetime import datetime
 from typing import Any, Final
 
@@ -41,27 +41,12 @@ def materialize_views(
     arrived = {view.name: 0 for view in views}
     for done, view in enumerate(filled):
         # Feast prints; whoever called us shows progress.
-        with redirect_stdout(io.StringIO()), _same_instant_overwrites(store.config.online_store):
+        with redirect_stdout(io.StringIO()):
             store.materialize(start, end, feature_views=[view.name])
         arrived[view.name] = _check_arrival(store, view, start, end)
         if progress is not None:
             progress(view.name, done + 1, len(filled))
     return arrived
-
-
-@contextmanager
-def _same_instant_overwrites(online_store: Any) -> Iterator[None]:
-    """Let a row replace one of its own instant, as after another training on the same data.
-
-    Feast keeps the row that is there unless the new one is younger. What is materialized here is each
-    entity's newest row of the lake, which is the truth.
-    """
-    before = online_store.skip_dedup
-    online_store.skip_dedup = True
-    try:
-        yield
-    finally:
-        online_store.skip_dedup = before
 
 
 def _has_files(view: Any) -> bool:

@@ -8,11 +8,16 @@ the folder without anything to export.
 from __future__ import annotations
 
 import atexit
+from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
+from feast.infra.online_stores.helpers import _redis_key
 from feast.infra.online_stores.redis import RedisOnlineStore, RedisOnlineStoreConfig
+from feast.utils import make_tzaware
+from google.protobuf.timestamp_pb2 import Timestamp
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -21,6 +26,7 @@ from feature_repo.redis_server import running_redis
 from feature_repo.settings import Settings
 
 FROM_ENVIRONMENT = "from-environment"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMEOUTS = ("socket_connect_timeout=0.5", "socket_timeout=2.0")
 """Seconds. A batch of a materialization is answered well within them."""
 
@@ -45,6 +51,49 @@ class MarqueeRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
             client.set_retry(Retry(NoBackoff(), retries=1))
         return client
 
+    def online_write_batch(
+        self,
+        config: Any,
+        table: Any,
+        data: list[tuple[Any, dict[str, Any], datetime, datetime | None]],
+        progress: Callable[[int], Any] | None,
+    ) -> None:
+        """Write rows: of an entity the latest stays, and of several of one instant the last one written.
+
+        Feast keeps what is there unless the new row is younger, which would keep the first of two trainings
+        on the same data, or of two computations of one instant; or, by ``skip_dedup``, takes whatever comes,
+        which would let a materialization undo what the stream knows since.
+        """
+        latest: dict[bytes, tuple[int, Any]] = {}
+        for row in data:
+            key, at = row[0].SerializeToString(), _nanos(row[2])
+            if key not in latest or at >= latest[key][0]:
+                latest[key] = (at, row)
+        before = self._written_at(config, table, [row[0] for _, row in latest.values()])
+        fresh = [
+            row
+            for (at, row), known in zip(latest.values(), before, strict=True)
+            if known is None or at >= known
+        ]
+        if progress is not None:
+            progress(len(data) - len(fresh))
+        if fresh:
+            config.online_store.skip_dedup = True
+            super().online_write_batch(config, table, fresh, progress)
+
+    def _written_at(self, config: Any, table: Any, keys: list[Any]) -> list[int | None]:
+        """Return when, in nanoseconds since 1970 UTC, each entity's row of the view is of; None: no row."""
+        client = self._get_client(config.online_store)
+        with client.pipeline(transaction=False) as pipeline:
+            for key in keys:
+                version = config.entity_key_serialization_version
+                pipeline.hget(
+                    _redis_key(config.project, key, entity_key_serialization_version=version),
+                    f"_ts:{table.name}",
+                )
+            found = pipeline.execute()
+        return [None if value is None else Timestamp.FromString(value).ToNanoseconds() for value in found]
+
     async def _get_client_async(self, online_store_config: Any) -> Any:
         return await super()._get_client_async(_resolved(online_store_config))
 
@@ -62,6 +111,11 @@ def _lasting_redis_url() -> str:
     url = stack.enter_context(running_redis(Settings.from_environment()))
     atexit.register(stack.close)
     return url
+
+
+def _nanos(instant: datetime) -> int:
+    elapsed: timedelta = make_tzaware(instant) - _EPOCH
+    return elapsed // timedelta(microseconds=1) * 1000
 
 
 def connection_string(url: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -25,6 +25,7 @@ from serving.arrivals import (
 from serving.candidates.query import PageRequest
 from serving.clock import Clock, ClockMode, service_clock
 from serving.homepage import HomepageMaker
+from serving.live_trending import LiveTrending, PlaySource
 from serving.members import FeatureReader
 from serving.metrics import Metrics, Unobserved
 from serving.models import Models
@@ -67,6 +68,7 @@ class StateKeeper:
         wall: Clock,
         settings: KeeperSettings,
         arrivals: ArrivalSource | None = None,
+        plays: PlaySource | None = None,
     ) -> None:
         self._root = root
         self._reader = reader
@@ -75,6 +77,7 @@ class StateKeeper:
         self._wall = wall
         self._settings = settings
         self._arrivals = arrivals
+        self._trending = None if plays is None else LiveTrending(plays)
         self._followed = ""
         self._started_at = wall()
         self._refreshed_at = self._started_at
@@ -131,6 +134,7 @@ class StateKeeper:
     def _follow(self) -> None:
         state = self._holder.current
         if state is None or self._arrivals is None:
+            self._follow_plays()
             return
         position, changed = self._arrivals.changes(self._followed)
         if changed:
@@ -139,6 +143,14 @@ class StateKeeper:
             shown = sum(title_id in fresher.catalogue.row_of for title_id in fresh.row_of)
             self._metrics.titles_changed(shown, self._arrivals.age(self._followed))
         self._followed = position
+        self._follow_plays()
+
+    def _follow_plays(self) -> None:
+        """Let trending follow the plays that the stream has counted."""
+        state = self._holder.current
+        charts = self._trending.charts(state) if self._trending is not None and state is not None else None
+        if state is not None and charts is not None:
+            self._holder.swap(replace(state, models=replace(state.models, trending=charts)))
 
     def _swap_titles(self, state: ServingState, snapshot: TitleSnapshot) -> ServingState:
         """Put a fresher snapshot in service; its first rows are those of the bundle."""
@@ -146,6 +158,8 @@ class StateKeeper:
         fresher = ServingState.of(state.trained, snapshot, inputs, state.clock, state.example_user_id)
         warn_of_other_vectors(fresher)
         self._holder.swap(fresher)
+        if self._trending is not None:
+            self._trending.forget()
         return fresher
 
     def _swap_champion(self) -> bool:

@@ -47,10 +47,20 @@ def serving() -> None:
     "--settings", "settings_file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="JSON that switches candidate generators and limits them; `python -m serving defaults` prints it.",
 )  # fmt: skip
+@click.option(
+    "--stream/--no-stream", "streams", default=True, show_default=True,
+    help="Whether to start a stream processor beside the server; several may be started by hand.",
+)  # fmt: skip
 def run(
-    host: str, port: int, workers: int | None, threads: int, clock: str, settings_file: Path | None
+    host: str,
+    port: int,
+    workers: int | None,
+    threads: int,
+    clock: str,
+    settings_file: Path | None,
+    streams: bool,
 ) -> None:
-    """Serve the champion bundle until Ctrl-C.
+    """Serve the champion bundle until Ctrl-C, and keep features fresh from the events that come in.
 
     Admin calls, such as PUT /v1/titles/{title_id}, need `Authorization: Bearer` with the token in the
     environment variable MARQUEE_ADMIN_TOKEN; without one they are refused.
@@ -74,6 +84,7 @@ def run(
         # and a worker that ends cannot run this process's clean-up.
         command = [sys.executable, "-m", "gunicorn", "--config", str(_CONFIGURATION)]
         server = subprocess.Popen(command, env=environment, process_group=0)
+        stream = _start_stream(redis_url) if streams else None
         try:
             _announce(server, f"http://{host}:{port}", example)
             status = server.wait()
@@ -82,6 +93,8 @@ def run(
             status = 0
         finally:
             _stop(server)
+            if stream is not None:
+                _stop(stream)
     sys.exit(status)
 
 
@@ -126,6 +139,13 @@ def server_environment(
         "MARQUEE_CLOCK": clock,
         "MARQUEE_SERVING": "" if settings_file is None else str(settings_file.absolute()),
     }
+
+
+def _start_stream(redis_url: str) -> subprocess.Popen[bytes]:
+    """Start a stream processor that works for the server's feature store and lives as long as the server."""
+    environment = {**os.environ, **dict.fromkeys(_ONE_THREAD, "1"), "REDIS_URL": redis_url}
+    command = [sys.executable, "-m", "feature_repo", "stream"]
+    return subprocess.Popen(command, env=environment, process_group=0)
 
 
 def _announce(server: subprocess.Popen[bytes], address: str, user_id: str) -> None:

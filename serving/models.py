@@ -52,6 +52,16 @@ class Neighbours:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class TrainedTrending:
+    """Trending as the training left it: ``shares`` (C, T) and ``weights`` (C,) of plays at ``as_of_us``."""
+
+    countries: NDArray[np.str_]
+    shares: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    as_of_us: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Models:
     """What one bundle brings, indexed by the bundle's title rows, and by those of titles that came after it.
 
@@ -69,6 +79,7 @@ class Models:
     taste: TasteModels
     popularity: Charts
     trending: Charts
+    trained_trending: TrainedTrending
     hit_rates: Mapping[str, NDArray[np.float32]]
     ranker: Ranker
     vectors: ModelVectors
@@ -93,6 +104,12 @@ class Models:
             taste=TasteModels.of(contents),
             popularity=Charts.rank(contents.segments, contents.popularity),
             trending=Charts.rank(contents.countries, contents.trending),
+            trained_trending=TrainedTrending(
+                contents.countries,
+                contents.trending,
+                contents.trending_weights,
+                bundle.manifest.data_window.end.timestamp() * 1e6,
+            ),
             hit_rates=rates,
             ranker=Ranker.load(contents.ranker),
             vectors=ModelVectors.of(contents),

@@ -18,6 +18,7 @@ from feature_repo.ingest.lake import Lake, LakeError
 from feature_repo.settings import Settings
 from feature_repo.simulation.cli import simulate_command
 from feature_repo.simulation.world import World
+from feature_repo.stream.seeding import forget as forget_stream
 from feature_repo.title_feed import TitleFeed
 from training.bundle import CHAMPION, BundleAliases, BundleContents, BundleError, load_bundle
 from training.cold_start import measure_cold_start
@@ -86,6 +87,7 @@ def pipeline(data: Path | None, config_file: Path | None, simulation: tuple[str,
     settings = Settings.from_environment()
     with open_gateway(settings) as gateway:
         gateway.forget()  # members and titles of other data may carry the same ids
+        forget_stream(gateway.online_url)
     _train(config, recorder, console, SIMULATED if data is None else f"MovieLens {data.name}")
 
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from feature_repo.transforms.calendar import epoch_microseconds
 from feature_repo.transforms.decay import TRENDING_TIME_CONSTANT_DAYS, decay_factor
+from feature_repo.transforms.trending import PRIOR_PLAYS
 from training.interactions import highest_per_pair
 
 EVERYWHERE: Final = ""
@@ -28,10 +29,14 @@ EVERYWHERE: Final = ""
 
 
 class SegmentScores(NamedTuple):
-    """``segments``: unicode [S], first :data:`EVERYWHERE`, then sorted. ``scores``: float32 [S, T]."""
+    """``segments``: unicode [S], first :data:`EVERYWHERE`, then sorted. ``scores``: float32 [S, T].
+
+    ``weights``: float32 [S], the weight of all viewing in each segment.
+    """
 
     segments: NDArray[np.str_]
     scores: NDArray[np.float32]
+    weights: NDArray[np.float32]
 
 
 def popularity_scores(
@@ -66,7 +71,7 @@ def trending_scores(
     *,
     as_of: datetime,
     title_count: int,
-    prior_weight: float = 50.0,
+    prior_weight: float = PRIOR_PLAYS,
 ) -> SegmentScores:
     """Return each title's share of plays per country, each fading by 1/e in TRENDING_TIME_CONSTANT_DAYS.
 
@@ -101,6 +106,7 @@ def _shares(
         raise ValueError(f"prior_weight is {prior_weight}: give a positive number of viewings")
     overall = np.bincount(title_rows, weights, minlength=title_count)
     shares = {EVERYWHERE: overall / overall.sum() if overall.sum() > 0 else overall}
+    totals = {EVERYWHERE: overall.sum()}
     for of_event in segments_by_event:
         names, codes = np.unique(of_event, return_inverse=True)
         for code, name in enumerate(names.tolist()):
@@ -109,7 +115,9 @@ def _shares(
             inside = codes == code
             local = np.bincount(title_rows[inside], weights[inside], minlength=title_count)
             above = shares.get(name.split("/")[0], shares[EVERYWHERE])
+            totals[name] = local.sum()
             shares[name] = (local + prior_weight * above) / (local.sum() + prior_weight)
     segments = [EVERYWHERE, *sorted(set(shares) - {EVERYWHERE})]
     scores = np.array([shares[name] for name in segments], dtype=np.float32)
-    return SegmentScores(np.array(segments, dtype=np.str_), scores)
+    weights_of_all = np.array([totals[name] for name in segments], dtype=np.float32)
+    return SegmentScores(np.array(segments, dtype=np.str_), scores, weights_of_all)

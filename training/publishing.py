@@ -74,6 +74,7 @@ def bundle_contents(data: TrainingData, trained: Trained) -> BundleContents:
         popularity=popularity.scores,
         countries=trending.segments,
         trending=trending.scores,
+        trending_weights=trending.weights,
         hit_rate_sources=np.array(sources, dtype=np.str_),
         hit_rates=by_rank,
     )

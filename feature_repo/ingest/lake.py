@@ -170,14 +170,17 @@ class Transaction:
         """Stage the whole table anew and return the number of rows."""
         return self._stage(table, data, replaces=True)
 
-    def append(self, table: Table, data: Rows) -> int:
-        """Stage rows to be added to the table and return their number."""
-        return self._stage(table, data, replaces=False)
+    def append(self, table: Table, data: Rows, file: str | None = None) -> int:
+        """Stage rows to be added to the table and return their number.
 
-    def _stage(self, table: Table, data: Rows, replaces: bool) -> int:
+        ``file`` names the new files, in every partition; those of that name that are there give way.
+        """
+        return self._stage(table, data, replaces=False, file=file)
+
+    def _stage(self, table: Table, data: Rows, replaces: bool, file: str | None = None) -> int:
         staged = _Staged(table, f"{self._staging}/{len(self._staged)}/{table.name}", replaces)
         sequence = 0 if replaces else _next_sequence(self._lake.files(table))
-        name = f"part-{sequence:05d}-{uuid.uuid4().hex[:8]}.parquet"
+        name = f"{file or f'part-{sequence:05d}-{uuid.uuid4().hex[:8]}'}.parquet"
         with tempfile.TemporaryDirectory(dir=self._staging if self._local else None) as spill_directory:
             spill = PartitionSpill(table, Path(spill_directory))
             spill.add_all(_conforming(table, data))

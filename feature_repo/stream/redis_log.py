@@ -206,7 +206,7 @@ def _answering(asked: str) -> Iterator[None]:
 
 def _entry(position: bytes, fields: dict[bytes, bytes]) -> LogEntry:
     text = position.decode()
-    return LogEntry(text, fields[_FIELD], _milliseconds(text))
+    return LogEntry(text, fields.get(_FIELD, b""), _milliseconds(text))
 
 
 def _milliseconds(position: Position) -> int:

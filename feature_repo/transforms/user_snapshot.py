@@ -54,11 +54,14 @@ def last_of_each(user_codes: NDArray[np.int32], periods: Instants) -> NDArray[np
     return np.append(np.flatnonzero(changes), len(periods) - 1)
 
 
-def fold(log: WatchLog, genres: GenreVersions, recorded: NDArray[np.int64]) -> UserState:
+def fold(
+    log: WatchLog, genres: GenreVersions, recorded: NDArray[np.int64], before: UserState | None = None
+) -> UserState:
     """Return the state right after each of the ``recorded`` events, in their order.
 
-    Goes in rounds: the k-th event of every member at once. Members with most events come first, so
-    that those who still have a k-th event are always the first rows.
+    ``before`` holds the members' states before their first event, one row per user code; without it they
+    have watched nothing. Goes in rounds: the k-th event of every member at once. Members with most events
+    come first, so that those who still have a k-th event are always the first rows.
     """
     begins = np.flatnonzero(np.diff(log.user_codes, prepend=-1))
     counts = np.diff(np.append(begins, len(log)))
@@ -67,7 +70,8 @@ def fold(log: WatchLog, genres: GenreVersions, recorded: NDArray[np.int64]) -> U
     result_row = np.full(len(log), -1)
     result_row[recorded] = np.arange(len(recorded))
     versions = genres.versions(log.title_codes, log.timestamps)
-    result, state = empty_state(len(recorded)), empty_state(len(begins))
+    result = empty_state(len(recorded))
+    state = empty_state(len(begins)) if before is None else before.take(log.user_codes[begins])
     active = len(begins)
     for k in range(counts.max(initial=0)):
         active = active if counts[active - 1] > k else int(np.searchsorted(-counts, -k))

@@ -160,7 +160,8 @@ def bundle_contents(seed: int) -> BundleContents:
         segments=np.array(["", "KR"]),
         popularity=np.stack([falling, falling[::-1]]),
         countries=np.array(["", "KR"]),
-        trending=np.stack([falling[::-1], falling]),
+        trending=np.stack([falling[::-1], falling]) / falling.sum(),
+        trending_weights=np.array([1000, 500], dtype=np.float32),
         hit_rate_sources=np.array(["als"]),
         hit_rates=np.linspace(0.2, 0.01, CANDIDATES, dtype=np.float32)[None, :],
     )

@@ -61,9 +61,11 @@ def generators() -> Generators:
         popularity=SegmentScores(
             np.array(["", "KR", "/da"]),
             np.array([[9, 8, 7, 6, 0, 5], [1, 2, 3, 4, 5, 6], [0, 0, 0, 2, 3, 1]], np.float32),
+            np.ones(3, np.float32),
         ),
         trending=SegmentScores(
-            np.array(["", "KR"]), np.array([[0, 3, 0, 1, 0, 2], [0, 0, 0, 0, 7, 0]], np.float32)
+            np.array(["", "KR"]), np.array([[0, 3, 0, 1, 0, 2], [0, 0, 0, 0, 7, 0]], np.float32),
+            np.ones(2, np.float32),
         ),
         available_since=np.array([0, 390, 34, 36, 399, 100]) * DAY,
         now_us=NOW,

@@ -56,7 +56,7 @@ def champion() -> BundleContents:
         user_factors=rng.normal(size=(3, s.ALS_DIMENSIONS)).astype(np.float32),
         confidence=Confidence(5.0, 0.4, 0.1), tower_weights={}, tower_title_vectors=nothing,
         content_to_als=nothing, ranker=b"", segments=none, popularity=nothing, countries=none,
-        trending=nothing, hit_rate_sources=none, hit_rates=nothing,
+        trending=nothing, trending_weights=nothing, hit_rate_sources=none, hit_rates=nothing,
     )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ def popular(
 
 
 def test_popularity_weighs_viewers_by_completion() -> None:
-    countries, scores = popular([("a", 0, 1.0, ""), ("b", 0, 0.5, ""), ("c", 1, 0.5, "")])
+    countries, scores, _ = popular([("a", 0, 1.0, ""), ("b", 0, 0.5, ""), ("c", 1, 0.5, "")])
     assert countries.tolist() == [""]
     assert scores.dtype == np.float32
     np.testing.assert_allclose(scores, [[0.75, 0.25, 0.0]])
@@ -49,7 +49,7 @@ def test_an_unknown_fraction_counts_nothing() -> None:
 
 def test_countries_are_blended_with_the_whole_service() -> None:
     events = [("a", 0, 1.0, "KR"), ("b", 0, 1.0, "US"), ("c", 0, 1.0, "US"), ("d", 1, 1.0, "KR")]
-    countries, scores = popular(events, prior_weight=2.0)
+    countries, scores, _ = popular(events, prior_weight=2.0)
     assert countries.tolist() == ["", "KR", "US"]
     overall = [0.75, 0.25, 0.0]
     # KR: (1 + 2 * 0.75) / (2 + 2), (1 + 2 * 0.25) / 4; US: (2 + 1.5) / 4, 0.5 / 4
@@ -58,7 +58,7 @@ def test_countries_are_blended_with_the_whole_service() -> None:
 
 def test_a_language_in_a_country_leans_on_the_country_and_a_language_alone_on_everybody() -> None:
     events = [("a", 0, 1.0, "KR"), ("b", 1, 1.0, "KR"), ("c", 2, 1.0, ""), ("d", 2, 1.0, "")]
-    segments, scores = popular(events, ["ko", "", "", "fr"], prior_weight=2.0)
+    segments, scores, _ = popular(events, ["ko", "", "", "fr"], prior_weight=2.0)
     assert segments.tolist() == ["", "/fr", "/ko", "KR", "KR/ko"]
     overall = np.array([0.25, 0.25, 0.5])
     korea = (np.array([1, 1, 0]) + 2 * overall) / 4
@@ -119,8 +119,9 @@ def test_plays_from_the_given_instant_on_are_ignored() -> None:
 
 
 def test_trending_is_blended_per_country() -> None:
-    countries, scores = trending([(0, "US", NOW_US - DAY), (1, "KR", NOW_US - DAY)])
+    countries, scores, weights = trending([(0, "US", NOW_US - DAY), (1, "KR", NOW_US - DAY)])
     assert countries.tolist() == ["", "KR", "US"]
     weight = np.exp(-0.5)
     strong = (weight + 0.5) / (weight + 1)
     np.testing.assert_allclose(scores, [[0.5, 0.5], [1 - strong, strong], [strong, 1 - strong]], rtol=1e-6)
+    np.testing.assert_allclose(weights, [2 * weight, weight, weight], rtol=1e-6)

@@ -82,7 +82,7 @@ def scorer_of(
         datetime(2026, 1, 1, tzinfo=UTC), matrix, factors, TwoTower(TITLES, {}, TwoTowerConfig(), {}),
         TOWERS, np.zeros((3, 2), np.float32),
     )  # fmt: skip
-    chart = SegmentScores(np.array([""]), np.array([[1, 0, 0, 0, 0, 9]], np.float32))
+    chart = SegmentScores(np.array([""]), np.array([[1, 0, 0, 0, 0, 9]], np.float32), np.ones(1, np.float32))
     nobody = np.zeros((2, 50))
     generators = Generators(
         cases=EvaluationSet(

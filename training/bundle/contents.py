@@ -28,7 +28,8 @@ class BundleContents:
     ``tower_weights`` are those of :mod:`feature_repo.transforms.towers`, by name; ``tower_title_vectors``
     float32 (T, 256), of unit length; ``content_to_als`` float32 (257, 128) takes such a vector, with a 1
     behind it, to a stand-in for the factors that a title does not have yet. ``ranker`` is XGBoost's raw
-    UBJSON; ``popularity`` is float32 (S, T), ``trending`` (C, T) as of the data window's end; ``segments``
+    UBJSON; ``popularity`` is float32 (S, T), ``trending`` (C, T) as of the data window's end,
+    ``trending_weights`` (C,) the decayed plays that they are shares of; ``segments``
     and ``countries`` begin with "", which stands for everybody. ``hit_rates`` (G, CANDIDATES) holds,
     for each of ``hit_rate_sources``, the probability that its candidate of each rank is watched next, 0
     beyond its limit.
@@ -47,6 +48,7 @@ class BundleContents:
     popularity: NDArray[np.float32]
     countries: NDArray[np.str_]
     trending: NDArray[np.float32]
+    trending_weights: NDArray[np.float32]
     hit_rate_sources: NDArray[np.str_]
     hit_rates: NDArray[np.float32]
 
@@ -90,6 +92,7 @@ ARRAY_FILES: Final[dict[str, ArrayFile]] = {
     "popularity/scores.npy": ArrayFile("popularity", np.float32, ("segments", "titles")),
     "trending/countries.npy": ArrayFile("countries", np.str_, ("countries",)),
     "trending/scores.npy": ArrayFile("trending", np.float32, ("countries", "titles")),
+    "trending/weights.npy": ArrayFile("trending_weights", np.float32, ("countries",)),
     "hit_rates/sources.npy": ArrayFile("hit_rate_sources", np.str_, ("sources",)),
     "hit_rates/by_rank.npy": ArrayFile("hit_rates", np.float32, ("sources", CANDIDATES)),
     **{

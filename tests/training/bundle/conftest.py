@@ -56,6 +56,7 @@ def contents() -> Contents:
         popularity=np.array([[3, 2, 1], [1, 0, 0], [0, 1, 0]], dtype=np.float32),
         countries=np.array(["", "KR"]),
         trending=np.array([[0.5, 0.25, 0], [0, 0, 1]], dtype=np.float32),
+        trending_weights=np.array([3, 2], dtype=np.float32),
         hit_rate_sources=np.array(["als"]),
         hit_rates=np.linspace(0.1, 0, CANDIDATES, dtype=np.float32)[None, :],
     )

@@ -1,0 +1,114 @@
+"""``python -m feature_repo stream``: keep features fresh from the event log."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from datetime import timedelta
+from types import FrameType
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from feature_repo.ingest.lake import LakeError
+from feature_repo.redis_server import RedisUnavailableError, running_redis
+from feature_repo.settings import Settings
+from feature_repo.store import FeatureGateway
+from feature_repo.stream.event_log import PARTITIONS, EventLogError
+from feature_repo.stream.member_states import StateLayoutError
+from feature_repo.stream.opening import open_event_log
+from feature_repo.stream.processor import ProcessorSettings
+from feature_repo.stream.running import StreamRunner, StreamSettings
+
+LOG_VARIABLE = "MARQUEE_EVENT_LOG"
+PARTITIONS_VARIABLE = "MARQUEE_EVENT_PARTITIONS"
+
+
+@click.command("stream")
+@click.option(
+    "--log", "log_url", envvar=LOG_VARIABLE,
+    help="redis://host:port/0 or kafka://host:port/topic.  [default: the online store's Redis]",
+)  # fmt: skip
+@click.option(
+    "--partitions", envvar=PARTITIONS_VARIABLE, default=PARTITIONS, show_default=True,
+    type=click.IntRange(min=1), help="Of a new event log; an old one keeps its number.",
+)  # fmt: skip
+@click.option("--batch", default=5_000, show_default=True, type=click.IntRange(min=1), help="Most at once.")
+@click.option(
+    "--lateness-minutes", default=60, show_default=True, type=click.IntRange(min=0),
+    help="How far an event may lie behind its member's newest and still count at once.",
+)  # fmt: skip
+@click.option(
+    "--flush-seconds", default=60.0, show_default=True, type=click.FloatRange(min=0),
+    help="How often rows go to the lake.",
+)  # fmt: skip
+@click.option(
+    "--lease-seconds", default=10.0, show_default=True, type=click.FloatRange(min=0.1),
+    help="After so long without a sign of life the partitions go to other processors.",
+)  # fmt: skip
+@click.option("--metrics-port", type=click.IntRange(1, 65535), help="Serve Prometheus metrics on it.")
+@click.option("--reseed", is_flag=True, help="Make all members' states anew from the events of the lake.")
+def stream(
+    log_url: str | None,
+    partitions: int,
+    batch: int,
+    lateness_minutes: int,
+    flush_seconds: float,
+    lease_seconds: float,
+    metrics_port: int | None,
+    reseed: bool,
+) -> None:
+    r"""Keep features fresh: from the event log into the online store and the lake, until Ctrl-C.
+
+    Start as many as there is work for; they share the partitions. The first one makes the members' states
+    from the events of the lake. After an import with --append, or where a state is in doubt, stop all and
+    start one with --reseed.
+
+    \b
+    Examples:
+        python -m feature_repo stream
+        python -m feature_repo stream --log kafka://localhost:9092/marquee-events --metrics-port 9101
+    """
+    settings = Settings.from_environment()
+    chosen = StreamSettings(
+        ProcessorSettings(batch, timedelta(minutes=lateness_minutes)),
+        timedelta(seconds=lease_seconds), timedelta(seconds=flush_seconds),
+    )  # fmt: skip
+    stop = _stop_on_signals()
+    try:
+        with running_redis(settings) as url:
+            gateway = FeatureGateway.open(settings, url)
+            log = open_event_log(log_url or os.environ.get(LOG_VARIABLE) or url, partitions)
+            runner = StreamRunner(settings, gateway, log, chosen)
+            if metrics_port is not None:
+                runner.metrics.serve(metrics_port)
+            _seed(runner, reseed)
+            click.echo("the stream is running; Ctrl-C stops it")
+            runner.run(stop)
+    except (RedisUnavailableError, EventLogError, LakeError, StateLayoutError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo("stopped; nothing is lost")
+
+
+def _seed(runner: StreamRunner, again: bool) -> None:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("members' states", total=None)
+        members = runner.seed_if_new(
+            again, lambda name, done, total: bar.update(task, description=name, completed=done, total=total)
+        )
+    if members is not None:
+        click.echo(f"states of {members:,} members made from history")
+
+
+def _stop_on_signals() -> threading.Event:
+    stop = threading.Event()
+
+    def set_stop(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, set_stop)
+    return stop

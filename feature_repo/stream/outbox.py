@@ -1,0 +1,76 @@
+"""From the outbox into the lake: rows that a batch has made, in files of a size worth reading.
+
+The outbox is part of the batch's transaction, so that no row is missing and none is of a batch that did not
+count. A file bears the number of its flush; whoever flushes again after a crash writes the same file anew,
+with the same rows and perhaps more, before the outbox is cut. So no row stands in two files.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import pyarrow as pa
+import redis
+
+from feature_repo import schema as s
+from feature_repo.ingest.lake import Lake
+from feature_repo.stream.leases import LeaseLostError, Leases
+from feature_repo.stream.state_store import FLUSHED, OUTBOX, StateStore, outbox_rows
+
+FLUSHING_PARTITION: Final = 0
+"""Whoever holds it flushes for all."""
+FLUSH_EVERY: Final = timedelta(seconds=60)
+FULL: Final = 500
+"""Values in the outbox that make a flush due early."""
+_TABLES: Final = {table.name: table for table in (s.EVENTS, *s.FEATURE_TABLES)}
+
+
+class Outbox:
+    """Flushes when it is due; ``lake`` is where the rows go."""
+
+    def __init__(self, store: StateStore, lake: Lake, leases: Leases, every: timedelta = FLUSH_EVERY) -> None:
+        self._store, self._lake, self._leases, self._every = store, lake, leases, every
+        self._last: datetime | None = None
+
+    def flush_if_due(self, now: datetime) -> int:
+        """Flush where this processor is the one to do it and it is time; return how many rows."""
+        if FLUSHING_PARTITION not in self._leases.held:
+            return 0
+        due = self._last is None or now - self._last >= self._every
+        if not due and self._store.client.llen(OUTBOX) < FULL:
+            return 0
+        self._last = now
+        return self.flush()
+
+    def flush(self) -> int:
+        """Write what is in the outbox into the lake; return how many rows.
+
+        Raises ``LeaseLostError`` where another processor has taken over; it writes the same again.
+        """
+        client = self._store.client
+        values = client.lrange(OUTBOX, 0, -1)
+        if not values:
+            return 0
+        number = int(client.get(FLUSHED) or 0)
+        by_table: dict[str, list[pa.Table]] = {}
+        for name, rows in map(outbox_rows, values):
+            by_table.setdefault(name, []).append(rows)
+        with self._lake.transaction() as transaction:
+            written = sum(
+                transaction.append(_TABLES[name], pa.concat_tables(parts), f"stream-{number:010d}")
+                for name, parts in by_table.items()
+            )
+        self._cut(len(values))
+        return written
+
+    def _cut(self, values: int) -> None:
+        with self._store.client.pipeline(transaction=True) as transaction:
+            try:
+                self._leases.guard(transaction, (FLUSHING_PARTITION,))
+                transaction.multi()
+                transaction.ltrim(OUTBOX, values, -1)
+                transaction.incr(FLUSHED)
+                transaction.execute()
+            except redis.WatchError as error:
+                raise LeaseLostError("the outbox was taken over while it was flushed") from error

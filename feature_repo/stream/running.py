@@ -1,0 +1,144 @@
+"""A processor at work: its share of the partitions, batch after batch, until it is told to stop."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import uuid4
+
+import structlog
+from redis.exceptions import RedisError
+
+from feature_repo.ingest.lake import Lake
+from feature_repo.progress import Progress
+from feature_repo.settings import Settings
+from feature_repo.store import FeatureGateway
+from feature_repo.stream.enrichment import MemberCountries, TitleMetadata
+from feature_repo.stream.event_clock import EventClock
+from feature_repo.stream.event_log import EventLog, EventLogError
+from feature_repo.stream.leases import TIME_TO_LIVE, LeaseLostError, Leases
+from feature_repo.stream.metrics import StreamMetrics
+from feature_repo.stream.outbox import FLUSH_EVERY, Outbox
+from feature_repo.stream.processor import GROUP, Parts, Processor, ProcessorSettings
+from feature_repo.stream.seeding import SEEDING, seed, seeded
+from feature_repo.stream.state_store import StateStore
+from feature_repo.stream.title_codes import TitleCodes
+from feature_repo.title_feed import TitleFeed
+
+_IDLE: Final = timedelta(milliseconds=10)
+_LONGEST_SEEDING: Final = timedelta(hours=6)
+_AWAY: Final = timedelta(seconds=1)
+_HOUSEKEEPING: Final = timedelta(milliseconds=500)
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSettings:
+    """How a processor runs; see the classes that the fields go to."""
+
+    processor: ProcessorSettings = field(default_factory=ProcessorSettings)
+    lease: timedelta = TIME_TO_LIVE
+    flush_every: timedelta = FLUSH_EVERY
+
+
+class StreamRunner:
+    """One processor process. ``metrics`` count what it does."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        gateway: FeatureGateway,
+        log: EventLog,
+        stream: StreamSettings | None = None,
+        owner: str | None = None,
+    ) -> None:
+        chosen = StreamSettings() if stream is None else stream
+        store = StateStore.open(gateway.online_url)
+        lake, codes = Lake(settings.lake), TitleCodes(store.client)
+        self.metrics = StreamMetrics(_wall)
+        self._clock = EventClock(time.monotonic)
+        self._lake, self._stream = lake, chosen
+        self._leases = Leases(store.client, owner or processor_name(), log.partitions, chosen.lease)
+        self._parts = Parts(
+            log=log, store=store, gateway=gateway, leases=self._leases, codes=codes,
+            titles=TitleMetadata(lake, TitleFeed.open(gateway.online_url), codes),
+            countries=MemberCountries(gateway), observer=self.metrics, clock=_wall, events=self._clock,
+        )  # fmt: skip
+        self._processor = Processor(self._parts, chosen.processor)
+        self._outbox = Outbox(store, lake, self._leases, chosen.flush_every)
+        self._kept_house_at = float("-inf")
+
+    def seed_if_new(self, again: bool = False, progress: Progress | None = None) -> int | None:
+        """Make the members' states from history, where that was not done yet or is wanted ``again``.
+
+        Returns how many members; None where there was nothing to do.
+        """
+        parts, lateness = self._parts, self._stream.processor.lateness
+        with parts.store.client.lock(SEEDING, timeout=_LONGEST_SEEDING.total_seconds()):
+            if seeded(parts.store) and not again:
+                return None
+            if 0 in self._leases.share():
+                self._outbox.flush()  # what has been processed must be in the lake that is read now
+            return seed(parts.store, self._lake, parts.codes, parts.titles, lateness, progress)
+
+    def run(self, stop: threading.Event) -> None:
+        """Process until ``stop`` is set; then flush what is due, and give the partitions back."""
+        try:
+            while not stop.is_set():
+                if not self.work():
+                    stop.wait(_IDLE.total_seconds())
+        finally:
+            self.leave()
+
+    def work(self) -> int:
+        """Deal with one batch, and with whatever else is due; return how many entries it had. Never raises.
+
+        Nothing is lost by a failure: what was not committed is read again.
+        """
+        try:
+            self._keep_house()
+            return self._processor.step()
+        except LeaseLostError as error:
+            self.metrics.lease_lost()
+            _log.warning("batch given up", reason=str(error))
+        except (RedisError, EventLogError, OSError) as error:
+            _log.error("the stream's stores are away; trying again", reason=str(error))
+            time.sleep(_AWAY.total_seconds())
+        return 0
+
+    def leave(self) -> None:
+        """Flush, and give the partitions to the others at once."""
+        try:
+            if 0 in self._leases.held:
+                self.metrics.flushed(self._outbox.flush())
+            self._leases.release()
+        except (LeaseLostError, RedisError, OSError) as error:
+            _log.warning("left without giving the partitions back; they are free soon", reason=str(error))
+
+    def _keep_house(self) -> None:
+        now = time.monotonic()
+        if now - self._kept_house_at < _HOUSEKEEPING.total_seconds():
+            return
+        self._kept_house_at = now
+        held = self._leases.share()
+        self._parts.titles.refresh()
+        turning = self._clock.now_us()
+        if turning is not None:
+            self.metrics.turned(self._processor.turn_hours(turning))
+        self.metrics.flushed(self._outbox.flush_if_due(_wall()))
+        self.metrics.standing({p: self._parts.log.lag(GROUP, p) for p in held})
+
+
+def processor_name() -> str:
+    """Return a name that no other processor has."""
+    return f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
+
+
+def _wall() -> datetime:
+    return datetime.now(UTC)
