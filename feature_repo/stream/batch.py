@@ -81,7 +81,7 @@ def watching_events(events: pa.RecordBatch, partitions: NDArray[np.int32], codes
 
 def _events(rows: pa.RecordBatch, codes: TitleCodes) -> NDArray[np.void]:
     events = np.empty(len(rows), EVENT)
-    events["timestamp"] = microseconds(pa.chunked_array([rows[s.EVENT_TIMESTAMP]]))
+    events["timestamp"] = microseconds(rows[s.EVENT_TIMESTAMP])
     events["title"] = codes.of(rows[s.TITLE_ID])
     events["play"] = pc.equal(rows[s.EVENT_TYPE], s.WATCH_EVENT_TYPES[0]).to_numpy(zero_copy_only=False)
     events["device"] = codes_of(pa.chunked_array([rows[s.DEVICE_TYPE]]), pa.array(s.DEVICES))

@@ -36,6 +36,7 @@ class StreamMetrics:
         self._lag_seconds = Gauge(
             "marquee_stream_lag_seconds", "Age of the oldest of them.", ["partition"], registry=r
         )
+        self._shown: set[int] = set()
         self._held = Gauge("marquee_stream_partitions", "Partitions that this processor holds.", registry=r)
 
     def serve(self, port: int) -> None:
@@ -70,8 +71,8 @@ class StreamMetrics:
     def standing(self, lags: dict[int, Lag]) -> None:
         """Show how far behind each partition held is."""
         self._held.set(len(lags))
-        self._lag.clear()
-        self._lag_seconds.clear()
-        for partition, lag in lags.items():
+        given_up = dict.fromkeys(self._shown - lags.keys(), Lag(0, 0.0))
+        self._shown |= lags.keys()
+        for partition, lag in (given_up | lags).items():
             self._lag.labels(str(partition)).set(lag.events)
             self._lag_seconds.labels(str(partition)).set(lag.seconds)

@@ -33,7 +33,7 @@ from feature_repo.stream.live_plays import Plays, weigh_plays
 from feature_repo.stream.state_store import Commit, StateStore
 from feature_repo.stream.thumbs import hidden_titles, latest_thumbs, thumbs_of
 from feature_repo.stream.title_codes import TitleCodes
-from feature_repo.transforms.arrow_columns import record_batch
+from feature_repo.transforms.arrow_columns import microseconds, record_batch
 
 GROUP: Final = "features"
 """The consumer group under which the log knows how far the features have got."""
@@ -91,6 +91,8 @@ class Processor:
             return 0
         change = Commit(positions=batch.positions, dead=batch.dead)
         change.rows.append((s.EVENTS, batch.events))
+        if len(batch.events):
+            self._parts.events.saw(int(microseconds(batch.events[s.EVENT_TIMESTAMP]).max()))
         duplicates, late = self._watch(batch, change)
         self._take_thumbs(batch, change)
         self._parts.store.commit(change, self._parts.leases)
@@ -127,7 +129,6 @@ class Processor:
         watched = watching_events(batch.events, batch.partitions, parts.codes)
         if not watched.users:
             return 0, 0
-        parts.events.saw(int(watched.new.events["timestamp"].max()))
         arrived = arrive(parts.store.members(watched.users), watched.new)
         advanced = advance_members(
             arrived, watched.users, parts.titles.current(), parts.clock(), self._settings.lateness

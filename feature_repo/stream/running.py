@@ -113,8 +113,9 @@ class StreamRunner:
         return 0
 
     def leave(self) -> None:
-        """Flush, and give the partitions to the others at once."""
+        """Finish what is due, flush, and give the partitions to the others at once."""
         try:
+            self._turn_hours()
             if 0 in self._leases.held:
                 self.metrics.flushed(self._outbox.flush())
             self._leases.release()
@@ -128,11 +129,14 @@ class StreamRunner:
         self._kept_house_at = now
         held = self._leases.share()
         self._parts.titles.refresh()
-        turning = self._clock.now_us()
-        if turning is not None:
-            self.metrics.turned(self._processor.turn_hours(turning))
+        self._turn_hours()
         self.metrics.flushed(self._outbox.flush_if_due(_wall()))
         self.metrics.standing({p: self._parts.log.lag(GROUP, p) for p in held})
+
+    def _turn_hours(self) -> None:
+        now = self._clock.now_us()
+        if now is not None:
+            self.metrics.turned(self._processor.turn_hours(now))
 
 
 def processor_name() -> str:

@@ -59,7 +59,7 @@ def vectors(matrix: NDArray[np.floating[Any]]) -> pa.ListArray:
     return number_lists(matrix.astype(np.float32).ravel(), np.full(rows, length))
 
 
-def microseconds(instants: pa.ChunkedArray) -> NDArray[np.int64]:
+def microseconds(instants: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
     """Return timestamps of any time zone and unit as microseconds since 1970 UTC."""
     whole: NDArray[np.int64] = instants.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy()
     return whole
