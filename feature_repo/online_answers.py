@@ -9,6 +9,8 @@ from typing import Any
 from feast.protos.feast.serving.ServingService_pb2 import FieldStatus
 
 from feature_repo import schema as s
+from feature_repo.transforms.calendar import epoch_microseconds
+from feature_repo.transforms.decay import MICROSECONDS_PER_SECOND
 from feature_repo.transforms.encoding import Arrays, encode_column
 
 
@@ -23,7 +25,7 @@ def decode_answer(
     place = {name: i for i, name in enumerate(answer.proto.metadata.feature_names.val)}
     arrays: Arrays = {}
     for table in tables:
-        oldest = now.timestamp() - ttl_seconds[table.name] if table.name in ttl_seconds else None
+        oldest = _oldest(now, ttl_seconds[table.name]) if table.name in ttl_seconds else None
         for column in table.columns:
             if column.name in place and column.name not in table.keys:
                 vector = answer.proto.results[place[column.name]]
@@ -31,15 +33,23 @@ def decode_answer(
     return arrays
 
 
-def _values(vector: Any, oldest: float | None) -> list[Any]:
+def _oldest(now: datetime, ttl_seconds: float) -> int:
+    """Return the earliest instant that is still fresh, in nanoseconds since 1970 UTC.
+
+    Whole numbers, since a session expires to the microsecond offline, which a float of seconds rounds.
+    """
+    return (epoch_microseconds(now) - round(ttl_seconds * MICROSECONDS_PER_SECOND)) * 1_000
+
+
+def _values(vector: Any, oldest: int | None) -> list[Any]:
     return [
         _python_value(value) if status == FieldStatus.PRESENT and _fresh(stamp, oldest) else None
         for value, status, stamp in zip(vector.values, vector.statuses, vector.event_timestamps, strict=True)
     ]
 
 
-def _fresh(stamp: Any, oldest: float | None) -> bool:
-    return oldest is None or stamp.seconds + stamp.nanos * 1e-9 >= oldest
+def _fresh(stamp: Any, oldest: int | None) -> bool:
+    return oldest is None or stamp.ToNanoseconds() >= oldest
 
 
 def _python_value(value: Any) -> Any:

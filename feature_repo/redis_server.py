@@ -114,7 +114,8 @@ def _start(directory: Path) -> tuple[str, subprocess.Popen[bytes]]:
     url = f"redis://127.0.0.1:{port}/0"
     command = [
         redis_executable(), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(directory),
-        "--dbfilename", "features.rdb", "--save", "", "--appendonly", "no", "--daemonize", "no",
+        "--dbfilename", "features.rdb", "--save", "", "--daemonize", "no",
+        "--appendonly", "yes" if _has_append_only_file(directory) else "no",
         "--logfile", str(directory / "redis.log"),
     ]  # fmt: skip
     # A group of its own keeps the terminal's Ctrl-C from stopping it before its owner is done with it.
@@ -123,10 +124,18 @@ def _start(directory: Path) -> tuple[str, subprocess.Popen[bytes]]:
         preexec_fn=_die_with_parent(),  # noqa: PLW1509  (only prctl, which takes no lock)
     )  # fmt: skip
     _await_answer(server, url, directory)
+    # Every write is in the file before it is answered: whoever is killed, what was acknowledged stays.
+    # Switched on later rather than at the start, where Redis would not look at a snapshot that is there.
+    with redis.Redis.from_url(url) as client:
+        client.config_set("appendonly", "yes")
     temporary = directory / "redis.url.tmp"
     temporary.write_text(url + "\n")
     temporary.replace(_announcement(directory))
     return url, server
+
+
+def _has_append_only_file(directory: Path) -> bool:
+    return (directory / "appendonly.aof").exists() or (directory / "appendonlydir").exists()
 
 
 def _die_with_parent() -> Callable[[], None] | None:

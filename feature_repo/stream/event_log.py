@@ -7,7 +7,7 @@ reads on from an older position meets entries again. Effects become idempotent b
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
@@ -69,6 +69,14 @@ class EventLog(Protocol):
         """Return up to ``limit`` entries strictly after ``after`` (None: from the oldest kept), in order.
 
         Waits up to ``wait`` for the first, and for no more than that.
+        """
+
+    def read_each(
+        self, after: Mapping[int, Position | None], limit: int, wait: timedelta = timedelta(0)
+    ) -> dict[int, list[LogEntry]]:
+        """Do what :meth:`read` does for several partitions, up to ``limit`` entries of each.
+
+        Waits until one of them has an entry. Partitions without any are left out.
         """
 
     def commit(self, group: str, partition: int, position: Position) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from types import ModuleType
@@ -27,6 +27,7 @@ TOPIC: Final = "marquee-events"
 RETENTION: Final = timedelta(days=7)
 PATIENCE: Final = timedelta(seconds=10)
 """A broker that says nothing for so long is away."""
+_PAUSE_SECONDS: Final = 0.01
 
 
 class KafkaEventLog:
@@ -157,6 +158,21 @@ class KafkaEventLog:
         """Return entries after a position; see :class:`~feature_repo.stream.event_log.EventLog`."""
         with self._answering(f"read partition {partition} after {after}"):
             return self._reader(partition).read(_next_offset(after), limit, wait.total_seconds())
+
+    def read_each(
+        self, after: Mapping[int, Position | None], limit: int, wait: timedelta = timedelta(0)
+    ) -> dict[int, list[LogEntry]]:
+        """Return entries of several partitions, each of which is asked in turn."""
+        end = time.monotonic() + wait.total_seconds()
+        while True:
+            found = {
+                partition: self.read(partition, position, limit) for partition, position in after.items()
+            }
+            found = {partition: entries for partition, entries in found.items() if entries}
+            left = end - time.monotonic()
+            if found or left <= 0:
+                return found
+            time.sleep(min(left, _PAUSE_SECONDS))
 
     def _reader(self, partition: int, purpose: str = "read") -> PartitionReader:
         require_partition(partition, self._partitions)

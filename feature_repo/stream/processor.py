@@ -26,7 +26,7 @@ from feature_repo.stream.arrival import LATENESS, arrive
 from feature_repo.stream.batch import Batch, Watching, watching_events
 from feature_repo.stream.enrichment import MemberCountries, TitleMetadata
 from feature_repo.stream.event_clock import EventClock
-from feature_repo.stream.event_log import EventLog
+from feature_repo.stream.event_log import EventLog, Position
 from feature_repo.stream.folding import Advanced, advance_members, snapshots_now
 from feature_repo.stream.leases import Leases
 from feature_repo.stream.live_plays import Plays, weigh_plays
@@ -80,13 +80,15 @@ class Processor:
     def __init__(self, parts: Parts, settings: ProcessorSettings | None = None) -> None:
         self._parts = parts
         self._settings = ProcessorSettings() if settings is None else settings
+        self._positions: dict[int, Position | None] = {}
 
-    def step(self) -> int:
+    def step(self, wait: timedelta = timedelta(0)) -> int:
         """Deal with one batch of the partitions held; return how many entries it had.
 
-        Raises ``LeaseLostError`` where a partition was taken over; then the batch did not count.
+        Waits up to ``wait`` for the first. Raises ``LeaseLostError`` where a partition was taken over; then
+        the batch did not count.
         """
-        batch = self._read()
+        batch = self._read(wait)
         if not batch.positions:
             return 0
         change = Commit(positions=batch.positions, dead=batch.dead)
@@ -95,7 +97,8 @@ class Processor:
             self._parts.events.saw(int(microseconds(batch.events[s.EVENT_TIMESTAMP]).max()))
         duplicates, late = self._watch(batch, change)
         self._take_thumbs(batch, change)
-        self._parts.store.commit(change, self._parts.leases)
+        self._commit(change)
+        self._positions |= batch.positions
         for partition, position in batch.positions.items():
             self._parts.log.commit(GROUP, partition, position)
         self._parts.observer.batch_done(len(batch.events), duplicates, late, len(batch.dead))
@@ -114,14 +117,25 @@ class Processor:
                 parts.gateway.write_online(s.USER_SNAPSHOT, pa.Table.from_batches([rows]))
                 over: dict[str, int | None] = dict.fromkeys(users)
                 change = Commit(open_hours={partition: over}, rows=[(s.USER_SNAPSHOT, rows)])
-                parts.store.commit(change, parts.leases)
+                self._commit(change)
                 made += len(users)
         return made
 
-    def _read(self) -> Batch:
+    def _read(self, wait: timedelta) -> Batch:
         held = self._parts.leases.held
+        # Who holds a partition is the only one to move its position: it is looked up once.
+        self._positions = {
+            p: self._positions[p] if p in self._positions else self._parts.store.position(p) for p in held
+        }
         limit = max(1, self._settings.batch // max(1, len(held)))
-        return Batch.of({p: self._parts.log.read(p, self._parts.store.position(p), limit) for p in held})
+        return Batch.of(self._parts.log.read_each(self._positions, limit, wait))
+
+    def _commit(self, change: Commit) -> None:
+        try:
+            self._parts.store.commit(change, self._parts.leases)
+        except Exception:
+            self._positions.clear()  # somebody else may have moved them, or this one after all
+            raise
 
     def _watch(self, batch: Batch, change: Commit) -> tuple[int, int]:
         """Advance the members who watched; return how many events were duplicates, and how many late."""

@@ -30,7 +30,7 @@ from feature_repo.stream.state_store import StateStore
 from feature_repo.stream.title_codes import TitleCodes
 from feature_repo.title_feed import TitleFeed
 
-_IDLE: Final = timedelta(milliseconds=10)
+_IDLE: Final = timedelta(milliseconds=200)
 _LONGEST_SEEDING: Final = timedelta(hours=6)
 _AWAY: Final = timedelta(seconds=1)
 _HOUSEKEEPING: Final = timedelta(milliseconds=500)
@@ -91,19 +91,20 @@ class StreamRunner:
         """Process until ``stop`` is set; then flush what is due, and give the partitions back."""
         try:
             while not stop.is_set():
-                if not self.work():
-                    stop.wait(_IDLE.total_seconds())
+                self.work(_IDLE)
         finally:
             self.leave()
 
-    def work(self) -> int:
+    def work(self, wait: timedelta = timedelta(0)) -> int:
         """Deal with one batch, and with whatever else is due; return how many entries it had. Never raises.
 
-        Nothing is lost by a failure: what was not committed is read again.
+        Waits up to ``wait`` for a batch. Nothing is lost by a failure: what was not committed is read again.
         """
         try:
             self._keep_house()
-            return self._processor.step()
+            if not self._leases.held:
+                time.sleep(wait.total_seconds())
+            return self._processor.step(wait)
         except LeaseLostError as error:
             self.metrics.lease_lost()
             _log.warning("batch given up", reason=str(error))

@@ -18,11 +18,13 @@ from tests.benchmarks.assembly import measure_assembly
 from tests.benchmarks.candidates import measure_candidates
 from tests.benchmarks.features import measure_features
 from tests.benchmarks.fold_in import measure_fold_in
+from tests.benchmarks.freshness import measure_freshness
 from tests.benchmarks.http_load import measure_http
 from tests.benchmarks.pages import measure_pages
 from tests.benchmarks.ranking import measure_ranking
 from tests.benchmarks.results import Measurement, table, write
 from tests.benchmarks.retrieval import measure_retrieval
+from tests.benchmarks.stream import measure_stream
 from tests.benchmarks.subject import Subject, default_environment, open_subject
 from tests.benchmarks.timing import Effort
 from tests.benchmarks.two_tower import measure_two_tower
@@ -37,6 +39,8 @@ BENCHMARKS: Final[dict[str, Callable[[Subject, Effort], Iterator[Measurement]]]]
     "http": measure_http,
     "fold-in": measure_fold_in,
     "arrivals": measure_arrivals,
+    "stream": measure_stream,
+    "freshness": measure_freshness,
     "two-tower": measure_two_tower,
 }
 QUICK: Final = 50

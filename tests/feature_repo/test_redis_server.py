@@ -80,3 +80,24 @@ def test_the_server_dies_with_an_owner_that_is_killed(home: Settings) -> None:
     import select  # noqa: PLC0415
 
     assert select.select([watch], [], [], 20)[0], "the server still runs"
+
+
+def test_what_was_acknowledged_survives_a_kill_of_the_server(home: Settings) -> None:
+    with running_redis(home) as url, redis.Redis.from_url(url) as client:
+        client.xadd("log", {"event": "kept"})
+        os.kill(int(client.info("server")["process_id"]), signal.SIGKILL)
+    with running_redis(home) as url, redis.Redis.from_url(url) as client:
+        assert [fields for _, fields in client.xrange("log")] == [{b"event": b"kept"}]
+
+
+def test_a_snapshot_of_a_server_without_an_append_only_file_is_read(home: Settings) -> None:
+    with running_redis(home) as url, redis.Redis.from_url(url) as client:
+        client.set("title", "kept")
+        client.save()
+        client.config_set("appendonly", "no")
+    for file in home.redis_directory.glob("appendonly*"):
+        file.unlink()
+    with running_redis(home) as url, redis.Redis.from_url(url) as client:
+        assert client.get("title") == b"kept"
+    with running_redis(home) as url, redis.Redis.from_url(url) as client:
+        assert client.get("title") == b"kept"

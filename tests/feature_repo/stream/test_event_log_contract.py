@@ -314,3 +314,31 @@ def test_a_position_of_another_kind_is_refused_by_its_name(log: EventLog) -> Non
         log.read(0, "yesterday", 1)
     with pytest.raises(EventLogError, match="yesterday"):
         log.commit("group", 0, "yesterday")
+
+
+def test_several_partitions_are_read_at_once_each_from_its_own_position(log: EventLog) -> None:
+    put(log, 0, "a", "b")
+    put(log, 2, "c")
+    first = log.read(0, None, 1)[0].position
+    found = log.read_each({0: first, 1: None, 2: None}, 10)
+    assert {p: [e.value for e in entries] for p, entries in found.items()} == {0: [b"b"], 2: [b"c"]}
+
+
+def test_the_limit_is_of_each_partition(log: EventLog) -> None:
+    put(log, 0, "a", "b")
+    put(log, 2, "c", "d")
+    found = log.read_each({0: None, 2: None}, 1)
+    assert {p: [e.value for e in entries] for p, entries in found.items()} == {0: [b"a"], 2: [b"c"]}
+
+
+def test_reading_several_waits_for_any_of_them(place: Place) -> None:
+    log, other = place.open(), place.open()
+    appended = threading.Timer(0.2, lambda: put(other, 2, "late"))
+    appended.start()
+    found = log.read_each({0: None, 2: None}, 10, PATIENCE)
+    appended.join()
+    assert [e.value for e in found[2]] == [b"late"]
+
+
+def test_no_partitions_have_no_entries(log: EventLog) -> None:
+    assert log.read_each({}, 10) == {}
