@@ -115,7 +115,8 @@ def _start(directory: Path) -> tuple[str, subprocess.Popen[bytes]]:
     command = [
         redis_executable(), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(directory),
         "--dbfilename", "features.rdb", "--save", "", "--daemonize", "no",
-        "--appendonly", "yes" if _has_append_only_file(directory) else "no",
+        # Every write is in the file before it is answered: whoever is killed, what was acknowledged stays.
+        "--appendonly", "no" if _has_snapshot_only(directory) else "yes",
         "--logfile", str(directory / "redis.log"),
     ]  # fmt: skip
     # A group of its own keeps the terminal's Ctrl-C from stopping it before its owner is done with it.
@@ -124,18 +125,25 @@ def _start(directory: Path) -> tuple[str, subprocess.Popen[bytes]]:
         preexec_fn=_die_with_parent(),  # noqa: PLW1509  (only prctl, which takes no lock)
     )  # fmt: skip
     _await_answer(server, url, directory)
-    # Every write is in the file before it is answered: whoever is killed, what was acknowledged stays.
-    # Switched on later rather than at the start, where Redis would not look at a snapshot that is there.
-    with redis.Redis.from_url(url) as client:
-        client.config_set("appendonly", "yes")
+    _append_from_now_on(url)
     temporary = directory / "redis.url.tmp"
     temporary.write_text(url + "\n")
     temporary.replace(_announcement(directory))
     return url, server
 
 
-def _has_append_only_file(directory: Path) -> bool:
-    return (directory / "appendonly.aof").exists() or (directory / "appendonlydir").exists()
+def _has_snapshot_only(directory: Path) -> bool:
+    """Say whether there is a snapshot that Redis would not look at if it began with ``appendonly``."""
+    appended = any((directory / name).exists() for name in ("appendonly.aof", "appendonlydir"))
+    return (directory / "features.rdb").exists() and not appended
+
+
+def _append_from_now_on(url: str) -> None:
+    """Switch the append-only file on where it is off, and wait for the first: until then Redis cannot stop."""
+    with redis.Redis.from_url(url) as client:
+        client.config_set("appendonly", "yes")
+        while any(client.info("persistence")[f"aof_rewrite_{what}"] for what in ("in_progress", "scheduled")):
+            time.sleep(_POLL_SECONDS)
 
 
 def _die_with_parent() -> Callable[[], None] | None:
