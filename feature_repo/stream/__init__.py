@@ -1,0 +1,1 @@
+"""The event log: what members did, durable and replayable, partitioned by member."""
