@@ -117,8 +117,13 @@ def parse_instants(text: pa.Array) -> pa.Array:
     """Return microsecond timestamps from RFC 3339 times or epoch seconds; null where it is neither."""
     is_number = pc.fill_null(pc.match_substring_regex(text, _EPOCH_SECONDS), False)
     from_numbers = instants(pc.if_else(is_number, text, None).cast(pa.float64()))
-    written = pc.replace_substring_regex(pc.if_else(is_number, None, text), _BEYOND_MICROSECONDS, r"\1")
-    return pc.coalesce(from_numbers, cast_or_null(written, pa.timestamp("us", tz="UTC")))
+    return pc.coalesce(from_numbers, written_instants(pc.if_else(is_number, None, text)))
+
+
+def written_instants(text: pa.Array) -> pa.Array:
+    """Return microsecond timestamps from RFC 3339 times; null where it is none, or has no zone."""
+    written = pc.replace_substring_regex(text, _BEYOND_MICROSECONDS, r"\1")
+    return cast_or_null(written, pa.timestamp("us", tz="UTC"))
 
 
 def _cast(raw: pa.Array, column: Column, batch: SourceBatch) -> pa.Array:

@@ -34,6 +34,12 @@ class RowFaults:
             self.rules[index] = f"{column}: {rule}"
         self.failed |= at
 
+    def add_one(self, column: str, index: int, rule: str) -> None:
+        """Mark one row, unless it has a fault already."""
+        if not self.failed[index]:
+            self.reasons[index] = self.rules[index] = f"{column}: {rule}"
+            self.failed[index] = True
+
 
 def _text(value: Any) -> str:
     plain = value.as_py() if hasattr(value, "as_py") else value

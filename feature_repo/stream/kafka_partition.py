@@ -54,8 +54,8 @@ class PartitionReader:
             low, high = self._bounds()
             if offset > high:
                 raise EventLogError(
-                    f"position {offset - 1}: partition {self._partition} of {self._topic} ends at {high - 1}, so "
-                    "the topic was made anew; commit a position of today's"
+                    f"position {offset - 1}: partition {self._partition} of {self._topic} ends at "
+                    f"{high - 1}: the topic was made anew; commit a position of today's"
                 )
             offset = max(offset, low)
             if offset >= high and wait <= 0:

@@ -35,9 +35,9 @@ LAG_CAP: Final = 10_000
 """Entries counted for a lag, at most."""
 _FIELD: Final = b"e"
 _BEGINNING: Final = "0-0"
-_ANSWER_SECONDS: Final = 5.0
+_ANSWER_SECONDS: Final = 2.0
 _CONNECT_SECONDS: Final = 0.5
-_LONGEST_BLOCK: Final = 2.0
+_LONGEST_BLOCK: Final = 1.0
 """In seconds: a waiting read asks again this often, so that a Redis that hangs is noticed."""
 
 # Counting happens where the entries lie: their values would be megabytes on the way.
