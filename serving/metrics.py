@@ -50,6 +50,10 @@ class Metrics:
             "marquee_title_visible_seconds", "From a title's change announced to this worker showing it.",
             registry=r, buckets=_SECONDS_TO_VISIBLE,
         )  # fmt: skip
+        self._accepted_events = Counter("marquee_events_accepted", "Events that the log keeps.", registry=r)
+        self._rejected_events = Counter(
+            "marquee_events_rejected", "Events that were refused for what they hold.", registry=r
+        )
         self._stage = cache(self._stages.labels)  # looking a child up takes longer than counting
 
     def stage_finished(self, name: str, seconds: float, budget_ms: float) -> None:
@@ -74,6 +78,11 @@ class Metrics:
     def titles_refused(self, titles: int) -> None:
         """Count titles that were refused."""
         self._refused_titles.inc(titles)
+
+    def events_taken_in(self, accepted: int, rejected: int) -> None:
+        """Count the events of one request."""
+        self._accepted_events.inc(accepted)
+        self._rejected_events.inc(rejected)
 
     def bundle_swapped(self) -> None:
         """Count a bundle put in place."""

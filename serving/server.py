@@ -12,6 +12,8 @@ from feature_repo.arrivals import Arrivals
 from feature_repo.ingest.lake import Lake
 from feature_repo.settings import Settings
 from feature_repo.store import FeatureGateway
+from feature_repo.stream.event_log import PARTITIONS, EventLog
+from feature_repo.stream.opening import open_event_log
 from feature_repo.title_feed import TitleFeed
 from serving.api.admin import ADMIN_TOKEN
 from serving.app import create_app
@@ -26,6 +28,9 @@ from serving.shown_seeds import SeedMemory, ShownSeeds
 
 CLOCK_VARIABLE: Final = "MARQUEE_CLOCK"
 SETTINGS_VARIABLE: Final = "MARQUEE_SERVING"
+EVENT_LOG_VARIABLE: Final = "MARQUEE_EVENT_LOG"
+PARTITIONS_VARIABLE: Final = "MARQUEE_EVENT_PARTITIONS"
+_MOST_PARTITIONS: Final = 1024
 
 
 def application() -> Flask:
@@ -44,11 +49,17 @@ def application() -> Flask:
     def open_memory(reader: FeatureReader) -> SeedMemory:
         return ShownSeeds.open(cast("FeatureGateway", reader).online_url)
 
+    partitions = event_partitions(os.environ.get(PARTITIONS_VARIABLE) or str(PARTITIONS))
+
+    def open_events(reader: FeatureReader) -> EventLog:
+        url = os.environ.get(EVENT_LOG_VARIABLE) or cast("FeatureGateway", reader).online_url
+        return open_event_log(url, partitions)
+
     pages = os.environ.get(SETTINGS_VARIABLE)
     keeper = KeeperSettings(clock_mode=clock_mode(os.environ.get(CLOCK_VARIABLE) or "auto"))
     service = HomepageService(
         settings.bundles, open_reader, settings=keeper, open_arrivals=open_arrivals,
-        open_memory=open_memory,
+        open_memory=open_memory, open_events=open_events,
         pages=ServingSettings.load(Path(pages)) if pages else None,
     )  # fmt: skip
     return create_app(service, os.environ.get(ADMIN_TOKEN, ""))
@@ -59,3 +70,10 @@ def clock_mode(value: str) -> ClockMode:
     if value not in get_args(ClockMode):
         raise ValueError(f"{CLOCK_VARIABLE}={value!r}: use one of {', '.join(get_args(ClockMode))}")
     return cast("ClockMode", value)
+
+
+def event_partitions(value: str) -> int:
+    """Read a number of partitions; raises ``ValueError`` naming the variable, the value and the range."""
+    if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= _MOST_PARTITIONS:
+        raise ValueError(f"{PARTITIONS_VARIABLE}={value!r}: use 1 to {_MOST_PARTITIONS}")
+    return int(value)

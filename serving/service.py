@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from threading import Lock
 
 import faiss
 import structlog
 from threadpoolctl import threadpool_limits
 
 from feature_repo.arrivals import NewMember
+from feature_repo.stream.event_log import EventLog, EventLogError
 from serving import intake
 from serving.api.models import Homepage
 from serving.arrivals import ArrivalSource
@@ -33,6 +35,8 @@ OpenArrivals = Callable[[FeatureReader], ArrivalSource]
 """Opens where titles and members come in, beside the feature store."""
 OpenMemory = Callable[[FeatureReader], SeedMemory]
 """Opens what remembers the seeds of pages, beside the feature store."""
+OpenEvents = Callable[[FeatureReader], EventLog]
+"""Opens the event log, which may lie beside the feature store; raises ``EventLogError`` where it is away."""
 
 _log = structlog.get_logger(__name__)
 
@@ -58,6 +62,7 @@ class HomepageService:
         pages: ServingSettings | None = None,
         open_arrivals: OpenArrivals | None = None,
         open_memory: OpenMemory | None = None,
+        open_events: OpenEvents | None = None,
     ) -> None:
         self.metrics = Metrics()
         self._bundles = bundles
@@ -68,6 +73,9 @@ class HomepageService:
         self._pages = pages
         self._open_arrivals = open_arrivals
         self._open_memory = open_memory
+        self._open_events = open_events
+        self._events: EventLog | None = None
+        self._opening_events = Lock()
         self._arrivals: ArrivalSource | None = None
         self._memory: SeedMemory | None = None
         self._holder = StateHolder()
@@ -87,6 +95,7 @@ class HomepageService:
         self.keeper = StateKeeper(
             self._bundles, reader, self._holder, self.metrics, self._wall, settings, self._arrivals
         )
+        self._try_events()
         if watch:
             self.keeper.start()
         else:
@@ -96,6 +105,8 @@ class HomepageService:
         """End the background work."""
         if self.keeper is not None:
             self.keeper.stop()
+        if self._events is not None:
+            self._events.close()
 
     @property
     def state(self) -> ServingState:
@@ -142,6 +153,28 @@ class HomepageService:
         if self._arrivals is None:
             raise NotReadyError("this server takes in no titles and members: it has no lake to keep them")
         return self._arrivals
+
+    @property
+    def events(self) -> EventLog:
+        """The event log, opened at the first call that finds it there.
+
+        Raises :class:`NotReadyError` where this server has none, ``EventLogError`` where it is away.
+        """
+        if self._open_events is None:
+            raise NotReadyError("this server takes in no events: it has no event log")
+        with self._opening_events:
+            if self._events is None:
+                self._events = self._open_events(self._connected)
+            return self._events
+
+    def _try_events(self) -> None:
+        """Open the event log, if there is one. Pages need none, so that a failure is logged, no more."""
+        if self._open_events is None:
+            return
+        try:
+            _ = self.events
+        except EventLogError as error:
+            _log.error("the event log is away", reason=str(error))
 
     def feature_store_healthy(self) -> bool:
         """Say whether the feature store answers."""

@@ -64,8 +64,8 @@ def decode_events(values: Sequence[bytes]) -> tuple[pa.RecordBatch, list[int], l
     """Return the good events, the index in ``values`` of each, and (index, reason) for each of the others.
 
     The batch has the Arrow schema of EVENTS. ``event_timestamp`` may be whole microseconds since 1970 UTC or
-    an RFC 3339 time; what may be unknown may be left out; keys that are not of EVENTS are passed over, so that
-    a later version may add some. A bad record costs no other: nothing is raised, whatever the bytes.
+    an RFC 3339 time; what may be unknown may be left out; keys that are not of EVENTS are passed over, so
+    that a later version may add some. A bad record costs no other: nothing is raised, whatever the bytes.
     """
     faults = RowFaults(len(values))
     records = _parsed(values, faults)

@@ -149,6 +149,20 @@ class TitleAccepted(_Answer):
     known_since: AwareDatetime
 
 
+class RejectedEvent(_Answer):
+    """An event that was not taken in."""
+
+    index: Annotated[int, Field(ge=0, description="its place in the batch, from 0")]
+    reason: str = Field(description="field, value and remedy")
+
+
+class EventsAccepted(_Answer):
+    """What became of the events sent: the log keeps those accepted."""
+
+    accepted: Annotated[int, Field(ge=0)]
+    rejected: list[RejectedEvent]
+
+
 class Health(_Answer):
     """The process is alive."""
 

@@ -70,6 +70,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
 def _meaning(operation: Operation, status: HTTPStatus) -> str:
     if status == HTTPStatus.CREATED:
         return "Taken in, for the first time."
+    if status == HTTPStatus.ACCEPTED:
+        return "Taken in, to take effect afterwards."
     return "The answer." if operation.body is None else "It was known before."
 
 

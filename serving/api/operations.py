@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from flask import current_app, request
 from pydantic import BaseModel
 from werkzeug.exceptions import BadRequest
 
 from serving.api import bodies as b
+from serving.api import event_bodies
 from serving.api import models as m
 from serving.service import HomepageService
 
@@ -66,6 +67,10 @@ TITLE: Final = Operation(
     (*_REFUSED, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN),
     method="put", body=b.TitleRecord, success=(HTTPStatus.CREATED, HTTPStatus.OK), admin=True,
 )  # fmt: skip
+EVENTS: Final = Operation(
+    "/v1/events", "Take in what members did: a batch of events, or one.", m.NoParameters, m.EventsAccepted,
+    _REFUSED, method="post", body=event_bodies.EventsSent, success=(HTTPStatus.ACCEPTED,),
+)  # fmt: skip
 ALIVE: Final = Operation("/healthz", "Whether the process is alive.", m.NoParameters, m.Health)
 READY: Final = Operation(
     "/readyz", "Whether a page can be made.", m.NoParameters, m.Readiness, (HTTPStatus.SERVICE_UNAVAILABLE,)
@@ -75,7 +80,7 @@ METRICS: Final = Operation(
     content_type="text/plain",
 )  # fmt: skip
 DESCRIPTION: Final = Operation("/openapi.json", "This document.", m.NoParameters, {"type": "object"})
-OPERATIONS: Final = (HOMEPAGE, SIMILAR, SIGN_UP, TITLE, ALIVE, READY, METRICS, DESCRIPTION)
+OPERATIONS: Final = (HOMEPAGE, SIMILAR, SIGN_UP, TITLE, EVENTS, ALIVE, READY, METRICS, DESCRIPTION)
 
 
 def service() -> HomepageService:
@@ -92,10 +97,14 @@ def parse(parameters: type[_Parameters], **path: str) -> _Parameters:
 def read_body(body: type[_Parameters]) -> _Parameters:
     """Read the JSON a client sent into a model.
 
-    Raises pydantic's ``ValidationError``, and werkzeug's errors for what is no JSON: all become problems.
+    Raises pydantic's ``ValidationError``, and what :func:`read_json` does: all become problems.
     """
+    return body.model_validate(read_json())
+
+
+def read_json() -> Any:
+    """Read the JSON a client sent; raises werkzeug's errors for what is none."""
     try:
-        sent = request.get_json()
+        return request.get_json()
     except RecursionError:  # thousands of brackets
         raise BadRequest("the JSON is nested too deeply: send one object") from None
-    return body.model_validate(sent)

@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
 
 from feature_repo.arrivals import UnknownTitleError
+from feature_repo.stream.event_log import EventLogError
 from serving.api.models import InvalidParameter, Problem
 from serving.intake import AlreadyMemberError
 from serving.service import NotReadyError
@@ -26,6 +27,7 @@ _REMEDIES: Final = {
     "int_parsing": "give a whole number",
     "greater_than_equal": "give at least {ge}",
     "less_than_equal": "give at most {le}",
+    "model_type": "send an object",
     "string_too_long": "give at most {max_length} characters",
 }
 
@@ -45,6 +47,7 @@ def register_problems(app: Flask) -> None:
     app.register_error_handler(UnknownTitleError, _unknown_title)
     app.register_error_handler(AlreadyMemberError, _already_member)
     app.register_error_handler(RedisError, _store_away)
+    app.register_error_handler(EventLogError, _log_away)
     app.register_error_handler(NotReadyError, _not_ready)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _unexpected)
@@ -59,9 +62,18 @@ def problem(status: HTTPStatus, detail: str, errors: list[InvalidParameter] | No
 
 
 def _invalid(error: ValidationError) -> Response:
-    errors = [_refused(item) for item in error.errors()]
-    said = "; ".join(f"{e.field} = {e.value!r}: {e.remedy}" for e in errors)
-    return problem(HTTPStatus.BAD_REQUEST, said, errors)
+    errors = refused(error)
+    return problem(HTTPStatus.BAD_REQUEST, in_words(errors), errors)
+
+
+def refused(error: ValidationError) -> list[InvalidParameter]:
+    """Return what was refused, with the remedies."""
+    return [_refused(item) for item in error.errors(include_url=False)]
+
+
+def in_words(errors: list[InvalidParameter], whole: str = "") -> str:
+    """Return what was refused as a sentence; ``whole`` names what has no fields."""
+    return "; ".join(f"{e.field or whole} = {e.value!r}: {e.remedy}" for e in errors)
 
 
 def _refused(item: Any) -> InvalidParameter:
@@ -92,6 +104,14 @@ def _already_member(error: AlreadyMemberError) -> Response:
 def _store_away(error: RedisError) -> Response:
     _log.error("the feature store is away", path=request.path, reason=str(error))
     return problem(HTTPStatus.SERVICE_UNAVAILABLE, "the feature store does not answer; send it again later")
+
+
+def _log_away(error: EventLogError) -> Response:
+    _log.error("the event log is away", path=request.path, reason=str(error))
+    return problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "the event log does not answer; nothing was taken in: send it again later",
+    )
 
 
 def _not_ready(error: NotReadyError) -> Response:

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from feature_repo.settings import Settings
 from serving.cli import example_member, server_environment, serving
-from serving.server import clock_mode
+from serving.server import clock_mode, event_partitions
 from training.bundle import BundleContents
 
 
@@ -42,3 +42,10 @@ def test_an_unknown_clock_is_refused_by_name() -> None:
     assert clock_mode("replay") == "replay"
     with pytest.raises(ValueError, match="MARQUEE_CLOCK='sundial': use one of auto, wall, replay"):
         clock_mode("sundial")
+
+
+def test_a_number_of_partitions_is_read_or_refused_by_name() -> None:
+    assert [event_partitions(value) for value in ("1", "8", "1024")] == [1, 8, 1024]
+    for value in ("0", "1025", "-1", "eight", "8.0", "٨"):
+        with pytest.raises(ValueError, match=f"MARQUEE_EVENT_PARTITIONS='{value}': use 1 to 1024"):
+            event_partitions(value)

@@ -9,13 +9,16 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http.client import HTTPException
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,6 +37,9 @@ from feature_repo.settings import REPOSITORY_ROOT, Settings
 from feature_repo.simulation.config import SimulationConfig
 from feature_repo.simulation.simulate import simulate
 from feature_repo.store import FeatureGateway
+from feature_repo.stream.event_log import EventLog
+from feature_repo.stream.event_record import decode_events
+from feature_repo.stream.redis_log import RedisEventLog
 from serving.app import create_app
 from serving.members import FeatureReader
 from serving.service import HomepageService
@@ -124,15 +130,20 @@ class Server:
             [tile["title_id"] for tile in row["tiles"] if tile["propensity"] == 1.0] for row in page["rows"]
         ]
 
+    def family(self) -> list[psutil.Process]:
+        """Return gunicorn, its workers and Redis."""
+        found: list[psutil.Process] = psutil.Process(self.process.pid).children(recursive=True)
+        return found
+
 
 @contextmanager
-def serving(home: Path) -> Iterator[Server]:
-    """Run the server until the block ends, and see that it goes as it should and leaves nothing behind."""
+def running(home: Path, **variables: str) -> Iterator[Server]:
+    """Run the server until the block ends, with more environment variables."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {**os.environ, "MARQUEE_HOME": str(home), "PYTHONUNBUFFERED": "1"}
-    environment = {k: v for k, v in environment.items() if k not in ("REDIS_URL", "MARQUEE_LAKE")}
+    environment = {k: v for k, v in environment.items() if k not in ("REDIS_URL", "MARQUEE_LAKE")} | variables
     process = subprocess.Popen(
         [sys.executable, "-m", "serving", "run", "--port", str(port), "--workers", "2", "--threads", "2"],
         cwd=REPOSITORY_ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
@@ -141,21 +152,28 @@ def serving(home: Path) -> Iterator[Server]:
         assert process.stdout is not None
         # It announces itself once /readyz answers; its output ends early only if it ends.
         assert any(line.startswith("Marquee serves on") for line in process.stdout)
-        family = psutil.Process(process.pid).children(recursive=True)
-        names = " ".join(child.name() for child in family)
-        assert "redis" in names
-        assert len(family) >= 4  # gunicorn, its two workers, Redis
         yield Server(process, f"http://127.0.0.1:{port}")
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=STOP_SECONDS)
-        _, alive = psutil.wait_procs(family, timeout=STOP_SECONDS)
-        assert process.returncode == 0
-        assert alive == []
-        assert announced_url(own_settings(home)) is None
     finally:
         if process.poll() is None:
             process.terminate()
             process.communicate(timeout=STOP_SECONDS)
+
+
+@contextmanager
+def serving(home: Path) -> Iterator[Server]:
+    """Run the server until the block ends, and see that it goes as it should and leaves nothing behind."""
+    with running(home) as server:
+        family = server.family()
+        names = " ".join(child.name() for child in family)
+        assert "redis" in names
+        assert len(family) >= 4  # gunicorn, its two workers, Redis
+        yield server
+        server.process.send_signal(signal.SIGINT)
+        server.process.communicate(timeout=STOP_SECONDS)
+        _, alive = psutil.wait_procs(family, timeout=STOP_SECONDS)
+        assert server.process.returncode == 0
+        assert alive == []
+        assert announced_url(own_settings(home)) is None
 
 
 def check_documented_calls(server: Server, title_id: str) -> None:
@@ -259,6 +277,64 @@ def test_a_title_and_a_member_that_come_in_are_there_for_every_worker_at_once_an
         assert {"als", "two_tower"} <= sources
     with serving(home) as server:
         assert names_of(server, "night-ferry") == {"Day Ferry"}
+
+
+def kill(server: Server) -> None:
+    """End every process of a server at once, without a chance to finish anything."""
+    family = [psutil.Process(server.process.pid), *server.family()]
+    for process in family:
+        process.kill()
+    psutil.wait_procs(family, timeout=STOP_SECONDS)
+
+
+def batch_of(event_ids: list[str]) -> dict[str, Any]:
+    """Return events of the last evening of the data, of a member and a title for each."""
+    rest = {"event_type": "play", "event_timestamp": "2026-02-28T20:00:00Z"}
+    return {"events": [{"event_id": i, "user_id": f"u-{i}", "title_id": f"t-{i}"} | rest for i in event_ids]}
+
+
+def events_in(log: EventLog) -> list[str]:
+    entries = [entry for p in range(log.partitions) for entry in log.read(p, None, 1_000_000)]
+    events, _, poison = decode_events([entry.value for entry in entries])
+    assert poison == []
+    found: list[str] = events[s.EVENT_ID].to_pylist()
+    return found
+
+
+def test_no_acknowledged_event_is_lost_when_the_server_is_killed(
+    trained_home: Path, tmp_path: Path, settings: Settings
+) -> None:
+    home, log_url = tmp_path / "home", str(settings.redis_url)
+    shutil.copytree(trained_home, home)
+    acknowledged: list[str] = []
+    enough = threading.Event()
+
+    def send(server: Server, client: int) -> None:
+        try:
+            for number in count():
+                ids = [f"e-{client}-{number}-{place}" for place in range(5)]
+                status, answer = server.send("POST", "/v1/events", batch_of(ids))
+                assert (status, answer) == (202, {"accepted": 5, "rejected": []})
+                acknowledged.extend(ids)
+                if len(acknowledged) >= 500:
+                    enough.set()
+        except (OSError, HTTPException):
+            pass  # it was killed
+        finally:
+            enough.set()
+
+    with (
+        running(home, MARQUEE_EVENT_LOG=log_url, MARQUEE_EVENT_PARTITIONS="3") as server,
+        ThreadPoolExecutor(4) as clients,
+    ):
+        sending = [clients.submit(send, server, client) for client in range(4)]
+        enough.wait()
+        kill(server)
+        for done in sending:
+            done.result()
+    assert len(acknowledged) >= 500
+    with closing(RedisEventLog.open(log_url, 3)) as log:
+        assert set(acknowledged) <= set(events_in(log))
 
 
 def kill_redis(url: str) -> None:

@@ -1,0 +1,101 @@
+"""What clients send of what members did: one event, or a batch."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    RootModel,
+    StringConstraints,
+    ValidationInfo,
+)
+from pydantic_core import PydanticCustomError
+
+from feature_repo.stream.event_record import Event
+from serving.api.models import Device, Identifier
+
+MOST_EVENTS: Final = 1000
+"""In one request."""
+MOST_AHEAD: Final = timedelta(minutes=5)
+"""How far an event may lie after the service's clock: clocks of devices differ."""
+_EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+EventType = Literal[
+    "play", "progress", "complete", "pause", "search_after_browse", "hover", "thumbs_up", "thumbs_down"
+]
+Name = Annotated[Identifier, StringConstraints(pattern=r"[^\s\x1c-\x1f]")]
+"""An identifier that is not blank; the table EVENTS holds none that is."""
+
+
+def _written(value: Any) -> Any:
+    # Pydantic would take a number, or digits, for seconds or milliseconds as it sees fit.
+    if not isinstance(value, str) or value[4:5] != "-":
+        raise PydanticCustomError("datetime_parsing", "no instant")
+    return value
+
+
+def _not_ahead(value: datetime, info: ValidationInfo) -> datetime:
+    now: Any = info.context
+    if value - now > MOST_AHEAD:
+        raise PydanticCustomError(
+            "instant_ahead",
+            "lies more than 5 minutes after the service's clock, which shows {now}; set the device's clock",
+            {"now": now.isoformat(timespec="seconds")},
+        )
+    return value
+
+
+class EventBody(BaseModel):
+    """Something a member did; the table ``events`` of docs/data.md.
+
+    Validated with the service's present instant as context.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
+
+    event_id: Name = Field(description="made by the client, once: sent again, the event counts once")
+    user_id: Name
+    title_id: Name = Field(description="may be a title that the catalogue does not know yet")
+    event_type: EventType
+    event_timestamp: Annotated[
+        AwareDatetime,
+        Field(strict=False, ge=_EARLIEST),
+        BeforeValidator(_written),
+        AfterValidator(_not_ahead),
+    ] = Field(description="RFC 3339 instant with zone, at most 5 minutes after the service's clock")
+    watch_fraction: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        None, description="share of the running time watched"
+    )
+    duration_minutes: Annotated[float, Field(ge=0, le=1440)] | None = Field(
+        None, description="time spent in this event"
+    )
+    device_type: Device | None = None
+
+    def event(self) -> Event:
+        """Return what the log keeps."""
+        return Event(
+            self.event_id, self.user_id, self.title_id, self.event_type, self.event_timestamp,
+            self.watch_fraction, self.duration_minutes, self.device_type,
+        )  # fmt: skip
+
+
+class EventBatch(BaseModel):
+    """Events, of any members, in the order in which they happened.
+
+    Each is taken or rejected by itself. Of two with the same ``event_id`` the first counts.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    events: Annotated[list[EventBody], Field(min_length=1, max_length=MOST_EVENTS)]
+
+
+class EventsSent(RootModel[EventBatch | EventBody]):
+    """A batch of events, or one event by itself."""
