@@ -133,7 +133,7 @@ def test_a_null_of_each_type_is_encoded_as_its_own() -> None:
         (timedelta(0), True),
         (timedelta(minutes=59), True),
         (timedelta(hours=1), True),
-        (timedelta(hours=1, milliseconds=1), False),
+        (timedelta(hours=1, microseconds=1), False),
         (timedelta(days=400), False),
     ],
     ids=str,

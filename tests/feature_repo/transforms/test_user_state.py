@@ -110,6 +110,41 @@ def test_unknown_device_counts_for_none():
     assert after(event(1, 0, play=True, device=-1)).device_weights.sum() == 0
 
 
+def test_each_recent_title_keeps_when_and_how_long_it_was_last_watched():
+    state = after(
+        event(1, 0, play=True), event(1, 20, fraction=0.5, minutes=20), event(2, 25, play=True),
+        event(2, 40), event(1, 50, fraction=0.6, minutes=8),
+    )  # fmt: skip
+    assert state.recent_titles[0, :3].tolist() == [1, 2, NO_TITLE]
+    assert state.recent_watched_at[0, :3].tolist() == [50 * MINUTE, 40 * MINUTE, 0]
+    # Title 1: 20 and 8 reported; title 2: 5 idle minutes up to its play, then 15 up to its next event.
+    assert state.recent_minutes[0, :3].tolist() == [28, 20, 0]
+
+
+def test_playing_again_begins_the_minutes_anew():
+    state = after(event(1, 0, play=True), event(1, 20, minutes=20), event(1, 21, play=True, minutes=1))
+    assert state.recent_minutes[0, 0] == 1
+    assert state.session_minutes[0] == 21
+
+
+def test_a_forgotten_title_begins_its_minutes_anew():
+    state = after(event(0, 0, minutes=9), *(event(title, title, minutes=1) for title in range(1, 51)))
+    state = advance(state, event(0, 60, minutes=2))
+    assert (state.recent_minutes[0, 0], state.recent_watched_at[0, 0]) == (2, 60 * MINUTE)
+
+
+def test_the_sessions_genres_fade_within_hours():
+    state = after(event(1, 0, fraction=1.0), event(2, 6 * 60, fraction=0.5))
+    assert state.session_genre_weights[0, DRAMA] == pytest.approx(np.exp(-1) + 0.5)
+    assert state.genre_weights[0, DRAMA] == pytest.approx(np.exp(-1 / 84) + 0.5)
+
+
+def test_the_latest_device_is_the_last_one_known():
+    assert after(event(1, 0, device=-1)).latest_device[0] == -1
+    state = after(event(1, 0, device=WEB), event(1, 1, device=TV), event(2, 2, device=-1))
+    assert state.latest_device[0] == TV
+
+
 def test_session_ends_after_more_than_thirty_idle_minutes():
     state = after(event(1, 0, play=True), event(1, 30), event(1, 60.1))
     assert state.session_count[0] == 2
@@ -125,6 +160,7 @@ def test_reported_minutes_are_not_idle():
 def test_earlier_event_does_not_turn_the_clock_back():
     state = after(event(1, 100, play=True), event(2, 50, play=True))
     assert state.last_watched_at[0] == 100 * MINUTE
+    assert state.recent_watched_at[0, :2].tolist() == [100 * MINUTE, 100 * MINUTE]
     assert state.recent_plays[0] == 2.0
 
 
