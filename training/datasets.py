@@ -21,7 +21,7 @@ from feature_repo.transforms.towers import title_inputs
 from training.interactions import InteractionMatrix
 
 INSTANT = pa.timestamp("us", tz="UTC")
-MEMBER_TABLES = (s.USER_SNAPSHOT, s.USER_PROFILE, s.USER_ALS_EMBEDDING)
+MEMBER_TABLES = (s.USER_SNAPSHOT, s.USER_SESSION, s.USER_PROFILE, s.USER_ALS_EMBEDDING)
 TITLE_TABLES = (s.TITLE_METADATA, s.TITLE_STATISTICS, s.TITLE_ALS_EMBEDDING)
 CONTENT_TABLES = (s.TITLE_METADATA, s.TITLE_CONTENT)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
@@ -28,7 +29,7 @@ class TowerExamples:
     ``titles`` int32 (n,): rows of the catalogue. ``instants`` int64 (n,), microseconds since 1970 UTC.
     ``context`` float32 (n, CONTEXT_INPUT_DIMENSIONS). ``moments`` int32 (n,): the row of ``history``, int32
     (m, 50), and ``mask``, float32 (m, 50), that says what the member had watched; positives of one member
-    and instant share one.
+    that were begun at one instant share one.
     """
 
     titles: NDArray[np.int32]
@@ -62,18 +63,21 @@ def tower_examples(
 ) -> TowerExamples:
     """Return the positives in [start, end): each member's first event that took them to ``minimum_fraction``.
 
-    A history is what the feature store knew at the positive's instant. Of the positives without any
-    history only ``empty_share`` (0 to 1) of those with one are kept, drawn with ``seed``: enough to
-    learn what to offer strangers, too few to make everybody one.
+    A history is what the feature store knew at the instant of the member's
+    first event of the title: a moment later it holds the title itself, and the towers would learn to answer
+    with what was watched last. Of the positives without any history only ``empty_share`` (0 to 1) of those
+    with one are kept, drawn with ``seed``: enough to learn what to offer strangers, too few to make everybody
+    one.
     """
     within = (events.timestamps >= epoch_microseconds(start)) & (events.timestamps < epoch_microseconds(end))
-    liked = events.take(within & (np.nan_to_num(events.watch_fractions) >= minimum_fraction))
+    within &= np.nan_to_num(events.watch_fractions) >= minimum_fraction
+    liked, begun = events.take(within), _first_met(events)[within]
     _, first = np.unique(np.char.add(np.char.add(liked.user_ids, "\x00"), liked.title_ids), return_index=True)
     kept = np.zeros(len(liked.timestamps), dtype=bool)
     kept[first] = True
-    liked = liked.take(kept)
+    liked, begun = liked.take(kept), begun[kept]
     users, user_codes = np.unique(liked.user_ids, return_inverse=True)
-    moments, moment_of = np.unique(np.stack([user_codes, liked.timestamps]), axis=1, return_inverse=True)
+    moments, moment_of = np.unique(np.stack([user_codes, begun]), axis=1, return_inverse=True)
     history, mask = member_histories(gateway, users[moments[0]], moments[1], title_ids)
     examples = TowerExamples(
         rows_of(liked.title_ids, title_ids).astype(np.int32),
@@ -113,6 +117,12 @@ def member_histories(
         history[part] = np.maximum(codes, 0)
         mask[part] = np.where(codes >= 0, history_weights(fractions), 0)
     return history, mask
+
+
+def _first_met(events: WatchEvents) -> NDArray[np.int64]:
+    """Return for each event when its member had their first event of its title, microseconds since 1970."""
+    met = pd.DataFrame({"user": events.user_ids, "title": events.title_ids, "at": events.timestamps})
+    return met.groupby(["user", "title"], sort=False)["at"].transform("min").to_numpy(np.int64)
 
 
 def _places(

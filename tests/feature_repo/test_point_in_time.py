@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given
@@ -16,6 +17,11 @@ from feature_repo import schema as s
 from feature_repo.ingest.lake import Lake
 from feature_repo.store import FeatureGateway
 from feature_repo.title_views import title_statistics
+from feature_repo.transforms.title_metadata import GenreVersions
+from feature_repo.transforms.user_session import user_sessions
+from feature_repo.transforms.user_snapshot import user_snapshots
+from feature_repo.transforms.watch_log import watch_log
+from feature_repo.user_views import user_session
 
 NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -123,6 +129,81 @@ def test_titles_lose_what_is_older_than_the_time_to_live(
     answer = gateway.historical("ranker_titles", entities_table(entities))
     expected = [oracle(rows, (title,), at, TTL) for _, title, at in entities]
     assert answer.column(s.VIEW_COUNT).to_pylist() == expected
+
+
+# --- the session, which changes with every event -----------------------------------------------
+
+SESSION_TTL = user_session.ttl
+WATCHED = [NOON, NOON + timedelta(minutes=20), NOON + timedelta(minutes=20, microseconds=1)]
+"""When Ann watches t0, t1 and t2, all in one hour."""
+WATCHED_TITLES, REACHED = ("t0", "t1", "t2"), (0.25, 0.5, 0.75)
+
+
+@pytest.fixture
+def watching(gateway: FeatureGateway, lake: Lake, make_rows: Callable[..., pa.Table]) -> FeatureGateway:
+    """A store with what the transforms make of Ann's three titles and one of the day before."""
+    watched = [("old", NOON - timedelta(hours=30), 1.0), *zip(WATCHED_TITLES, WATCHED, REACHED, strict=True)]
+    events = [
+        {s.EVENT_ID: f"of {title}", s.USER_ID: "ann", s.TITLE_ID: title, s.EVENT_TYPE: "complete",
+         s.EVENT_TIMESTAMP: when, s.WATCH_FRACTION: fraction}
+        for title, when, fraction in watched
+    ]  # fmt: skip
+    log = watch_log(make_rows(s.EVENTS, events))
+    titles = make_rows(s.TITLES, [{s.TITLE_ID: title} for title, _, _ in watched])
+    genres = GenreVersions.of(titles, log.titles)
+    for table, view in ((s.USER_SESSION, user_sessions), (s.USER_SNAPSHOT, user_snapshots)):
+        lake.replace(table, pa.Table.from_batches(view(log, genres, NOON), table.arrow_schema))
+    for table in (s.USER_PROFILE, s.USER_PICKS, s.USER_HISTORY, s.USER_HIDDEN, s.USER_ALS_EMBEDDING):
+        lake.replace(table, make_rows(table, [{s.USER_ID: "ann"}]))
+    return gateway
+
+
+def towers_read(gateway: FeatureGateway, *instants: datetime) -> list[tuple[Any, ...]]:
+    asked = entities_table([("ann", "t1", at) for at in instants])
+    answer = gateway.historical("two_tower_members", asked)
+    names = (s.SESSION_TITLE_IDS, s.SESSION_WATCH_FRACTIONS, s.RECENT_TITLE_IDS)
+    return list(zip(*(answer.column(name).to_pylist() for name in names), strict=True))
+
+
+def test_the_towers_see_the_session_before_an_event_and_never_the_event_itself(
+    watching: FeatureGateway,
+) -> None:
+    answers = towers_read(watching, *(at + later for at in WATCHED for later in (timedelta(0), MICROSECOND)))
+    # At NOON the session of the day before is 30 hours old, so it is no session any more.
+    one, two, three = (["t0"], [0.25]), (["t1", "t0"], [0.5, 0.25]), (["t2", "t1", "t0"], [0.75, 0.5, 0.25])
+    assert [answer[:2] for answer in answers] == [(None, None), one, one, two, two, three]
+    assert {tuple(recent) for _, _, recent in answers} == {("old",)}  # the hour is not over
+
+
+def test_an_hour_later_the_snapshot_has_caught_up_with_the_session(watching: FeatureGateway) -> None:
+    (answer,) = towers_read(watching, NOON + timedelta(hours=1))
+    assert (answer[0], answer[2]) == (["t2", "t1", "t0"], ["t2", "t1", "t0", "old"])
+
+
+@pytest.mark.parametrize("since", [timedelta(0), MICROSECOND, timedelta(seconds=1)], ids=str)
+def test_a_session_expires_at_one_microsecond_offline_and_online(
+    watching: FeatureGateway, since: timedelta
+) -> None:
+    assert timedelta(hours=24) == SESSION_TTL
+    end = WATCHED[-1] + MICROSECOND + SESSION_TTL  # the row stands just after the event
+    ((offline, _, _),) = towers_read(watching, end + since)
+    watching.materialize(NOON - timedelta(days=2), NOON + timedelta(days=2))
+    online = watching.member_features("ann", end + since)
+    assert (offline is None) == (since > timedelta(0))
+    assert list(online[s.SESSION_TITLE_IDS][0]) == (offline or [])
+    assert np.isnan(online[s.SESSION_WATCHED_AT][0]) == (offline is None)
+    assert online[s.RECENT_TITLE_IDS].tolist() == [("t2", "t1", "t0", "old")]
+
+
+def test_a_row_pushed_within_the_same_second_replaces_the_one_before(
+    watching: FeatureGateway, lake: Lake
+) -> None:
+    """Ann's last two titles lie one microsecond apart, as a stream brings them."""
+    rows = lake.read(s.USER_SESSION).sort_by(s.EVENT_TIMESTAMP)
+    for row in (2, 3, 2):  # and once more, late
+        watching.write_online(s.USER_SESSION, rows.slice(row, 1))
+    online = watching.member_features("ann", NOON + timedelta(hours=1))
+    assert online[s.SESSION_TITLE_IDS].tolist() == [("t2", "t1", "t0")]
 
 
 def test_later_rows_never_change_an_earlier_answer(

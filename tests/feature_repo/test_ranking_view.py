@@ -24,7 +24,7 @@ NOW = 1_704_141_000_000_000
 """Monday 2024-01-01 20:30 UTC, in microseconds."""
 DAY = int(MICROSECONDS_PER_DAY)
 TABLES = (
-    s.USER_SNAPSHOT, s.USER_PROFILE, s.USER_ALS_EMBEDDING,
+    s.USER_SNAPSHOT, s.USER_SESSION, s.USER_PROFILE, s.USER_ALS_EMBEDDING,
     s.TITLE_METADATA, s.TITLE_STATISTICS, s.TITLE_ALS_EMBEDDING,
 )  # fmt: skip
 COLUMNS = {column.name: column for table in TABLES for column in table.columns}
@@ -44,6 +44,11 @@ def known_row() -> dict[str, Any]:
         s.WATCH_VELOCITY: 2.3,
         s.WATCH_COUNT: 9,
         s.LANGUAGE: "ko",
+        s.SESSION_COMPLETION: 0.7,
+        s.SESSION_MINUTES: 20.1,
+        s.SESSION_DEVICE: "web",
+        s.SESSION_WATCHED_AT: NOW - DAY // 3 - 1,
+        s.SESSION_GENRES: shares[::-1].tolist(),
         s.USER_EMBEDDING: rng.normal(size=s.ALS_DIMENSIONS).astype(np.float32).tolist(),
         s.GENRE_VECTOR: (shares / np.linalg.norm(shares)).tolist(),
         s.RELEASE_YEAR: 2014,

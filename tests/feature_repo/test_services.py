@@ -13,7 +13,8 @@ from feature_repo.settings import REPOSITORY_ROOT
 from feature_repo.transforms.ranking import CONTEXT_INPUTS, MEMBER_INPUTS, RANKING_FEATURES, TITLE_INPUTS
 
 MEMBER_TABLES = (
-    s.USER_SNAPSHOT, s.USER_PROFILE, s.USER_PICKS, s.USER_HISTORY, s.USER_HIDDEN, s.USER_ALS_EMBEDDING,
+    s.USER_SNAPSHOT, s.USER_SESSION, s.USER_PROFILE, s.USER_PICKS, s.USER_HISTORY, s.USER_HIDDEN,
+    s.USER_ALS_EMBEDDING,
 )  # fmt: skip
 TITLE_TABLES = (s.TITLE_METADATA, s.TITLE_STATISTICS, s.TITLE_ALS_EMBEDDING)
 
@@ -114,7 +115,9 @@ def test_als_trains_on_interactions_and_neighbours_come_from_content() -> None:
 
 
 def test_the_towers_read_the_history_of_a_member_and_the_content_of_a_title() -> None:
-    assert features_of(services.two_tower_members) == [s.RECENT_TITLE_IDS, s.RECENT_WATCH_FRACTIONS]
+    assert features_of(services.two_tower_members) == [
+        s.RECENT_TITLE_IDS, s.RECENT_WATCH_FRACTIONS, s.SESSION_TITLE_IDS, s.SESSION_WATCH_FRACTIONS,
+    ]  # fmt: skip
     assert set(features_of(services.two_tower_titles)) == {
         s.GENRE_VECTOR, s.ORIGINAL_LANGUAGE, s.RELEASE_YEAR, s.CAST_VECTOR, s.SYNOPSIS_EMBEDDING,
     }  # fmt: skip

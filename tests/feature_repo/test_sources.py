@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from feast import FileSource
+from feast import FileSource, PushSource
 from feast.types import Array, Bool, FeastType, Float32, Float64, Int64, String
 
 from feature_repo import schema as s
@@ -76,8 +76,17 @@ def test_a_source_points_where_the_lake_writes(tmp_path: Path) -> None:
 
 
 def test_every_feature_table_has_one_source() -> None:
-    found = [source for source in vars(sources).values() if isinstance(source, FileSource)]
+    declared = vars(sources).values()
+    found = [source for source in declared if isinstance(source, FileSource)]
+    found += [source.batch_source for source in declared if isinstance(source, PushSource)]
     assert sorted(source.name for source in found) == sorted(f"{t.name}_source" for t in s.FEATURE_TABLES)
+
+
+def test_what_is_pushed_is_kept_in_the_lake_under_the_same_columns() -> None:
+    pushed = [source for source in vars(sources).values() if isinstance(source, PushSource)]
+    assert [source.name for source in pushed] == ["user_session_push"]
+    assert pushed[0].batch_source.path.endswith("/user_session")
+    assert pushed[0].batch_source.timestamp_field == s.EVENT_TIMESTAMP
 
 
 def test_the_request_brings_what_the_ranker_asks_of_its_context() -> None:

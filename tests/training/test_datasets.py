@@ -195,6 +195,8 @@ def test_members_come_in_the_order_asked_for_with_duplicates(
     lake.replace(s.USER_SNAPSHOT, make_rows(s.USER_SNAPSHOT, rows))
     profile = {s.USER_ID: "ann", s.EVENT_TIMESTAMP: NOON, s.LANGUAGE: "ko"}
     lake.replace(s.USER_PROFILE, make_rows(s.USER_PROFILE, [profile]))
+    session = {s.USER_ID: "ann", s.EVENT_TIMESTAMP: NOON + MICROSECOND, s.SESSION_MINUTES: 12.5}
+    lake.replace(s.USER_SESSION, make_rows(s.USER_SESSION, [session]))
     lake.replace(s.USER_ALS_EMBEDDING, s.USER_ALS_EMBEDDING.arrow_schema.empty_table())
     noon, later = epoch_microseconds(NOON), epoch_microseconds(NOON + HOUR)
     member = members_as_of(
@@ -204,6 +206,7 @@ def test_members_come_in_the_order_asked_for_with_duplicates(
     )
     np.testing.assert_array_equal(member[s.WATCH_COUNT], [9, 4, np.nan, 3, 9, np.nan])
     assert member[s.LANGUAGE].tolist() == ["", "ko", "", "ko", "", ""]
+    np.testing.assert_array_equal(member[s.SESSION_MINUTES], [np.nan, 12.5, np.nan, np.nan, np.nan, np.nan])
     assert np.isnan(member[s.USER_EMBEDDING]).all()
     assert member[s.USER_EMBEDDING].shape == (6, s.ALS_DIMENSIONS)
 

@@ -134,6 +134,7 @@ def test_everybody_with_features_is_online(trained_service: TrainedService, data
     arrived = materialize_all(trained_service.gateway, data)
     for table in (
         s.USER_SNAPSHOT,
+        s.USER_SESSION,
         s.USER_PROFILE,
         s.TITLE_METADATA,
         s.TITLE_STATISTICS,

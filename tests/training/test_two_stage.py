@@ -47,7 +47,7 @@ def random_side(tables: tuple[s.Table, ...], rows: int, seed: int) -> Arrays:
 
 @pytest.fixture
 def member() -> Arrays:
-    return random_side((s.USER_SNAPSHOT, s.USER_PROFILE, s.USER_ALS_EMBEDDING), len(USERS), 1)
+    return random_side((s.USER_SNAPSHOT, s.USER_SESSION, s.USER_PROFILE, s.USER_ALS_EMBEDDING), len(USERS), 1)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,7 +37,7 @@ def made(
     )  # fmt: skip
 
 
-def test_a_history_is_what_the_member_had_watched_before_the_hour_of_the_positive(
+def test_a_history_is_what_the_member_had_watched_before_they_began_the_title(
     trained_service: TrainedService, events: WatchEvents, title_ids: np.ndarray
 ) -> None:
     examples = made(trained_service, events, title_ids)
@@ -46,14 +46,27 @@ def test_a_history_is_what_the_member_had_watched_before_the_hour_of_the_positiv
     for place in rng.choice(len(examples), 40, replace=False):
         instant, title = examples.instants[place], title_ids[examples.titles[place]]
         who = events.user_ids[(events.timestamps == instant) & (events.title_ids == title) & liked]
-        hour = instant // 3_600_000_000 * 3_600_000_000
         history, mask = (array[examples.moments[place]] for array in (examples.history, examples.mask))
         found = set(title_ids[history[mask > 0]].tolist())
-        before = [
-            set(events.title_ids[(events.user_ids == user) & (events.timestamps < hour)].tolist())
-            for user in who
-        ]
+        before = []
+        for user in who:
+            own = events.user_ids == user
+            begun = events.timestamps[own & (events.title_ids == title)].min()
+            before.append(set(events.title_ids[own & (events.timestamps < begun)].tolist()))
         assert found in before  # nobody in so small a service has watched more than fifty titles
+
+
+def test_no_positive_is_in_its_own_history(
+    trained_service: TrainedService, events: WatchEvents, title_ids: np.ndarray
+) -> None:
+    examples = made(trained_service, events, title_ids)
+    own = (examples.history[examples.moments] == examples.titles[:, None]) & (
+        examples.mask[examples.moments] > 0
+    )
+    assert not own.any()
+    # Most were begun before the event that made them positives: asking at that event would show them.
+    liked = np.nan_to_num(events.watch_fractions) >= 0.5
+    assert (~liked & events.started).sum() > len(examples) // 2
 
 
 def test_a_member_likes_a_title_once(
@@ -73,16 +86,20 @@ def test_positives_without_history_are_thinned(
     assert empty > kept == round(0.01 * (len(whole) - empty))
 
 
-def test_asking_at_an_instant_and_at_its_full_hour_is_the_same(
-    trained_service: TrainedService, title_ids: np.ndarray
+def test_the_hour_that_is_not_over_yet_counts_up_to_the_instant_and_not_the_event_at_it(
+    trained_service: TrainedService, events: WatchEvents, title_ids: np.ndarray
 ) -> None:
-    users = np.array(sorted(set(trained_service.simulated.members[s.USER_ID].to_pylist()))[:30])
-    noon = epoch_microseconds(datetime(2026, 3, 8, 12, tzinfo=UTC))
-    for later in (0, 1, 3_599_999_999):
-        exact = member_histories(trained_service.gateway, users, np.full(30, noon + later), title_ids)
-        floor = member_histories(trained_service.gateway, users, np.full(30, noon), title_ids)
-        for one, other in zip(exact, floor, strict=True):
-            np.testing.assert_array_equal(one, other)
+    """At the first event of a title the title is not there yet, a microsecond later it is the latest."""
+    meetings = np.unique(np.char.add(events.user_ids, events.title_ids), return_index=True)[1]
+    chosen = np.random.default_rng(1).choice(meetings, 30, replace=False)
+    users, titles, at = events.user_ids[chosen], events.title_ids[chosen], events.timestamps[chosen]
+    for later in (0, 1):
+        history, mask = member_histories(trained_service.gateway, users, at + later, title_ids)
+        latest = np.where(mask[:, 0] > 0, title_ids[history[:, 0]], "")
+        assert (latest == titles).tolist() == [bool(later)] * 30
+        for row, (user, title) in enumerate(zip(users, titles, strict=True)):
+            own = (events.user_ids == user) & (events.timestamps < at[row] + later)
+            assert set(title_ids[history[row][mask[row] > 0]]) == set(events.title_ids[own].tolist()), title
 
 
 def test_somebody_unknown_and_titles_outside_the_catalogue_count_nothing(

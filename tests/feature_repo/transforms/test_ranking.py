@@ -18,6 +18,8 @@ def one_member() -> Arrays:
     taste[0, [ACTION, DRAMA]] = 0.75, 0.25
     embedding = np.zeros((1, s.ALS_DIMENSIONS), dtype=np.float32)
     embedding[0, :2] = 3.0, 4.0
+    mood = np.zeros((1, len(s.GENRES)), dtype=np.float32)
+    mood[0, [ACTION, DRAMA]] = 0.375, 0.625
     return {
         s.GENRE_PREFERENCE: taste,
         s.MEAN_SESSION_MINUTES: np.array([60.0], dtype=np.float32),
@@ -28,6 +30,11 @@ def one_member() -> Arrays:
         s.WATCH_COUNT: np.array([9.0]),
         s.LANGUAGE: np.array(["ko"]),
         s.USER_EMBEDDING: embedding,
+        s.SESSION_COMPLETION: np.array([0.625], dtype=np.float32),
+        s.SESSION_MINUTES: np.array([22.5], dtype=np.float32),
+        s.SESSION_DEVICE: np.array(["mobile"]),
+        s.SESSION_WATCHED_AT: np.array([NOW - 6 * MICROSECONDS_PER_HOUR]),
+        s.SESSION_GENRES: mood,
     }
 
 
@@ -75,11 +82,15 @@ def test_values_worked_out_by_hand():
         "request_weekday": 0,
         "device_code": 0,
         "mean_session_minutes": 60,
-        "days_since_last_watch": 7,
+        "days_since_last_watch": 0.25,  # the session is younger than the snapshot
         "watch_velocity_now": 2 * np.exp(-1),
         "log_watch_count": np.log(10),
         "hours_from_preferred_hour": 5,
         "device_is_preferred": 1,
+        "hours_since_session_watch": 6,
+        "session_completion": 0.625,
+        "session_minutes": 22.5,
+        "device_is_session_device": 0,
         "title_age_years": 10.0,
         "days_since_available": 3,
         "runtime_minutes": 90,
@@ -91,6 +102,7 @@ def test_values_worked_out_by_hand():
         "log_decayed_plays_now": np.log1p(10 * np.exp(-1)),
         "genre_affinity": 0.75,
         "strongest_genre_affinity": 0.75,
+        "session_genre_affinity": 0.375,
         "language_match": 1,
         "runtime_to_session_ratio": 1.5,
         "als_score": 6,
@@ -113,6 +125,7 @@ def test_unknown_title_keeps_member_and_context_columns_and_is_nan_elsewhere():
     known = {
         "request_hour", "request_weekday", "device_code", "mean_session_minutes", "days_since_last_watch",
         "watch_velocity_now", "log_watch_count", "hours_from_preferred_hour", "device_is_preferred",
+        "hours_since_session_watch", "session_completion", "session_minutes", "device_is_session_device",
         "user_embedding_norm", "two_tower_cosine",
     }  # fmt: skip
     assert {name for name, value in row.items() if not np.isnan(value)} == known
@@ -125,6 +138,41 @@ def test_unknown_device_is_nan_and_a_different_one_is_not_preferred():
     assert (
         named(r.ranking_features(one_member(), two_titles(), context("web"))[0])["device_is_preferred"] == 0
     )
+
+
+def test_without_a_session_the_last_watch_is_the_snapshots_and_the_session_is_nan():
+    nothing: Arrays = {
+        s.SESSION_COMPLETION: np.array([np.nan], dtype=np.float32),
+        s.SESSION_MINUTES: np.array([np.nan], dtype=np.float32),
+        s.SESSION_DEVICE: np.array([""]),
+        s.SESSION_WATCHED_AT: np.array([np.nan]),
+        s.SESSION_GENRES: np.full((1, len(s.GENRES)), np.nan, dtype=np.float32),
+    }
+    row = named(r.ranking_features(one_member() | nothing, two_titles(), context())[0])
+    assert row["days_since_last_watch"] == 7
+    assert {name for name, value in row.items() if np.isnan(value)} == {
+        "hours_since_session_watch", "session_completion", "session_minutes", "device_is_session_device",
+        "session_genre_affinity",
+    }  # fmt: skip
+
+
+def test_in_a_members_first_hour_the_session_alone_tells_of_the_last_watch():
+    member = one_member() | {s.LAST_WATCHED_AT: np.array([np.nan])}
+    row = named(r.ranking_features(member, two_titles(), context())[0])
+    assert row["days_since_last_watch"] == 0.25
+    assert np.isnan(row["watch_velocity_now"])
+
+
+def test_the_velocity_fades_from_the_snapshots_last_watch_not_from_the_sessions():
+    later = one_member() | {s.SESSION_WATCHED_AT: np.array([NOW])}
+    row = named(r.ranking_features(later, two_titles(), context())[0])
+    assert row["watch_velocity_now"] == pytest.approx(2 * np.exp(-1))
+    assert row["days_since_last_watch"] == 0
+
+
+def test_the_device_of_the_session_is_told_apart_from_the_preferred_one():
+    row = named(r.ranking_features(one_member(), two_titles(), context("mobile"))[0])
+    assert (row["device_is_preferred"], row["device_is_session_device"]) == (0, 1)
 
 
 def test_midnight_of_thursday_is_hour_0_of_weekday_3():
@@ -170,6 +218,9 @@ def random_sides(rng: np.random.Generator, rows: int) -> tuple[Arrays, Arrays, A
         s.WATCH_COUNT: np.floor(numbers(1, scale=900)).astype(np.float64),
         s.LANGUAGE: texts(1, ("ko", "en")),
         s.USER_EMBEDDING: numbers(1, s.ALS_DIMENSIONS) - np.float32(0.5),
+        s.SESSION_COMPLETION: numbers(1), s.SESSION_MINUTES: numbers(1, scale=120),
+        s.SESSION_DEVICE: texts(1, s.DEVICES), s.SESSION_WATCHED_AT: instants(1),
+        s.SESSION_GENRES: numbers(1, len(s.GENRES)),
     }  # fmt: skip
     titles: Arrays = {
         s.GENRE_VECTOR: numbers(rows, len(s.GENRES)),
