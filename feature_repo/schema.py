@@ -7,10 +7,12 @@ are all derived from them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
 import pyarrow as pa
+
+from feature_repo.tables import Column as Column  # noqa: PLC0414  (so that s.Column is public)
+from feature_repo.tables import Table as Table  # noqa: PLC0414
 
 # --- sizes -----------------------------------------------------------------------------------
 RECENT_TITLES: Final = 50
@@ -126,53 +128,6 @@ WORD: Final = "word"
 INVERSE_DOCUMENT_FREQUENCY: Final = "inverse_document_frequency"
 PERSON: Final = "person"
 AXES: Final = "axes"
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column: its Arrow type and the values it may hold.
-
-    ``minimum`` and ``maximum`` are inclusive bounds on numbers (on the elements, for lists);
-    ``allowed`` lists the only values a string may take; ``length`` fixes the size of a list.
-    """
-
-    name: str
-    type: pa.DataType
-    description: str
-    unit: str = ""
-    nullable: bool = False
-    minimum: float | None = None
-    maximum: float | None = None
-    allowed: tuple[str, ...] | None = None
-    length: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table of the lake, partitioned by the UTC day (or month) of ``event_timestamp``.
-
-    What grows with traffic, events and impressions, is partitioned by day. The catalogue, profiles and
-    feature tables, which are read whole, by month: decades would otherwise be thousands of tiny files.
-    """
-
-    name: str
-    description: str
-    keys: tuple[str, ...]
-    columns: tuple[Column, ...]
-    partition: Literal["day", "month"] = "day"
-    arrow_schema: pa.Schema = field(init=False, compare=False)
-
-    def __post_init__(self) -> None:
-        schema = pa.schema([pa.field(c.name, c.type, c.nullable) for c in self.columns])
-        object.__setattr__(self, "arrow_schema", schema)
-
-    def column(self, name: str) -> Column:
-        """Return the declaration of a column; raises ``KeyError`` naming the table."""
-        for column in self.columns:
-            if column.name == name:
-                return column
-        raise KeyError(f"table {self.name!r} has no column {name!r}")
-
 
 _INSTANT = pa.timestamp("us", tz="UTC")
 _VECTOR = pa.list_(pa.float32())
