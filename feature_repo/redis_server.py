@@ -139,7 +139,7 @@ def _has_snapshot_only(directory: Path) -> bool:
 
 
 def _append_from_now_on(url: str) -> None:
-    """Switch the append-only file on where it is off, and wait for the first: until then Redis cannot stop."""
+    """Switch the append-only file on where it is off, and wait for the first: no stop before."""
     with redis.Redis.from_url(url) as client:
         client.config_set("appendonly", "yes")
         while any(client.info("persistence")[f"aof_rewrite_{what}"] for what in ("in_progress", "scheduled")):

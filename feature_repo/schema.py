@@ -258,6 +258,7 @@ USER_SESSION: Final = Table(
         Column(SESSION_GENRES, _VECTOR, "share of viewing per genre, 6-hour decay; sums to 1, or all 0",
                minimum=0.0, maximum=1.0, length=len(GENRES)),
     ),
+    partition="month",
 )  # fmt: skip
 
 USER_PROFILE: Final = Table(

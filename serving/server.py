@@ -13,6 +13,7 @@ from feature_repo.ingest.lake import Lake
 from feature_repo.settings import Settings
 from feature_repo.store import FeatureGateway
 from feature_repo.stream.event_log import PARTITIONS, EventLog
+from feature_repo.stream.live_plays import LivePlays
 from feature_repo.stream.opening import open_event_log
 from feature_repo.title_feed import TitleFeed
 from serving.api.admin import ADMIN_TOKEN
@@ -20,6 +21,7 @@ from serving.app import create_app
 from serving.arrivals import ArrivalSource
 from serving.bundles import KeeperSettings
 from serving.clock import ClockMode
+from serving.live_trending import PlaySource
 from serving.logs import configure_logs
 from serving.members import FeatureReader
 from serving.service import HomepageService
@@ -49,6 +51,9 @@ def application() -> Flask:
     def open_memory(reader: FeatureReader) -> SeedMemory:
         return ShownSeeds.open(cast("FeatureGateway", reader).online_url)
 
+    def open_plays(reader: FeatureReader) -> PlaySource:
+        return LivePlays.open(cast("FeatureGateway", reader).online_url)
+
     partitions = event_partitions(os.environ.get(PARTITIONS_VARIABLE) or str(PARTITIONS))
 
     def open_events(reader: FeatureReader) -> EventLog:
@@ -59,7 +64,7 @@ def application() -> Flask:
     keeper = KeeperSettings(clock_mode=clock_mode(os.environ.get(CLOCK_VARIABLE) or "auto"))
     service = HomepageService(
         settings.bundles, open_reader, settings=keeper, open_arrivals=open_arrivals,
-        open_memory=open_memory, open_events=open_events,
+        open_memory=open_memory, open_events=open_events, open_plays=open_plays,
         pages=ServingSettings.load(Path(pages)) if pages else None,
     )  # fmt: skip
     return create_app(service, os.environ.get(ADMIN_TOKEN, ""))

@@ -21,6 +21,7 @@ from serving.bundles import KeeperSettings, StateKeeper
 from serving.candidates.query import PageRequest
 from serving.clock import Clock, wall_clock
 from serving.homepage import HomepageMaker, IdSource, MadePage, unique_id
+from serving.live_trending import PlaySource
 from serving.members import FeatureReader
 from serving.metrics import Metrics
 from serving.settings import ServingSettings
@@ -35,6 +36,8 @@ OpenArrivals = Callable[[FeatureReader], ArrivalSource]
 """Opens where titles and members come in, beside the feature store."""
 OpenMemory = Callable[[FeatureReader], SeedMemory]
 """Opens what remembers the seeds of pages, beside the feature store."""
+OpenPlays = Callable[[FeatureReader], PlaySource]
+"""Opens what the stream counts plays in, beside the feature store."""
 OpenEvents = Callable[[FeatureReader], EventLog]
 """Opens the event log, which may lie beside the feature store; raises ``EventLogError`` where it is away."""
 
@@ -63,6 +66,7 @@ class HomepageService:
         open_arrivals: OpenArrivals | None = None,
         open_memory: OpenMemory | None = None,
         open_events: OpenEvents | None = None,
+        open_plays: OpenPlays | None = None,
     ) -> None:
         self.metrics = Metrics()
         self._bundles = bundles
@@ -74,6 +78,7 @@ class HomepageService:
         self._open_arrivals = open_arrivals
         self._open_memory = open_memory
         self._open_events = open_events
+        self._open_plays = open_plays
         self._events: EventLog | None = None
         self._opening_events = Lock()
         self._arrivals: ArrivalSource | None = None
@@ -93,8 +98,9 @@ class HomepageService:
         self._reader = reader
         self._maker = HomepageMaker(reader, self.metrics, self._new_id, self._pages, self._memory)
         self.keeper = StateKeeper(
-            self._bundles, reader, self._holder, self.metrics, self._wall, settings, self._arrivals
-        )
+            self._bundles, reader, self._holder, self.metrics, self._wall, settings, self._arrivals,
+            None if self._open_plays is None else self._open_plays(reader),
+        )  # fmt: skip
         self._try_events()
         if watch:
             self.keeper.start()

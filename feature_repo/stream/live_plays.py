@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
+import redis
 
 from feature_repo.transforms.decay import (
     MICROSECONDS_PER_DAY,
@@ -56,6 +57,11 @@ class LivePlays:
 
     def __init__(self, client: Any) -> None:
         self._client = client
+
+    @classmethod
+    def open(cls, redis_url: str) -> LivePlays:
+        """Connect; the connection is made at the first call."""
+        return cls(redis.Redis.from_url(redis_url, socket_timeout=2.0, socket_connect_timeout=0.5))
 
     def version(self) -> int:
         """Return a number that rises with every change."""

@@ -89,7 +89,7 @@ class EventBody(BaseModel):
 class EventBatch(BaseModel):
     """Events, of any members, in the order in which they happened.
 
-    Each is taken or rejected by itself. Of two with the same ``event_id`` the first counts.
+    Each is taken or rejected by itself. Of two with the same ``event_id`` the earlier one counts.
     """
 
     model_config = ConfigDict(extra="forbid")

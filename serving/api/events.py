@@ -26,7 +26,7 @@ blueprint = Blueprint("events", __name__)
 def take_in() -> Response:
     """Take in events: 202 once the event log keeps the good ones, with why each of the others was rejected.
 
-    An event that is sent again is taken in again; it counts once, and of two that differ the first counts.
+    An event that is sent again is taken in again; it counts once, and of two that differ the earlier one.
     """
     sent = sent_events(read_json())
     marquee = service()

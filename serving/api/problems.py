@@ -63,7 +63,7 @@ def problem(status: HTTPStatus, detail: str, errors: list[InvalidParameter] | No
 
 def _invalid(error: ValidationError) -> Response:
     errors = refused(error)
-    return problem(HTTPStatus.BAD_REQUEST, in_words(errors), errors)
+    return problem(HTTPStatus.BAD_REQUEST, in_words(errors, "body"), errors)
 
 
 def refused(error: ValidationError) -> list[InvalidParameter]:
