@@ -23,6 +23,7 @@ from feature_repo.title_feed import TitleFeed
 from training.bundle import CHAMPION, BundleAliases, BundleContents, BundleError, load_bundle
 from training.cold_start import measure_cold_start
 from training.config import TrainingConfig
+from training.freshness_cli import freshness
 from training.judging import TruePlayProbability
 from training.new_titles import MINIMUM_VIEWERS, add_title_vectors
 from training.pipeline import train
@@ -164,6 +165,9 @@ def champion_of(settings: Settings) -> BundleContents:
     if version is None:
         raise BundleError(settings.bundles, "no champion", "a bundle in service", "Run a training first.")
     return load_bundle(settings.bundles / version).contents
+
+
+main.add_command(freshness)
 
 
 @main.command()

@@ -34,6 +34,8 @@ _IDLE: Final = timedelta(milliseconds=200)
 _LONGEST_SEEDING: Final = timedelta(hours=6)
 _AWAY: Final = timedelta(seconds=1)
 _HOUSEKEEPING: Final = timedelta(milliseconds=500)
+_COUNTING_LAG: Final = timedelta(seconds=5)
+"""Counting a long lag takes the log milliseconds."""
 
 _log = structlog.get_logger(__name__)
 
@@ -72,7 +74,7 @@ class StreamRunner:
         )  # fmt: skip
         self._processor = Processor(self._parts, chosen.processor)
         self._outbox = Outbox(store, lake, self._leases, chosen.flush_every)
-        self._kept_house_at = float("-inf")
+        self._kept_house_at = self._counted_lag_at = float("-inf")
 
     def seed_if_new(self, again: bool = False, progress: Progress | None = None) -> int | None:
         """Make the members' states from history, where that was not done yet or is wanted ``again``.
@@ -132,7 +134,9 @@ class StreamRunner:
         self._parts.titles.refresh()
         self._turn_hours()
         self.metrics.flushed(self._outbox.flush_if_due(_wall()))
-        self.metrics.standing({p: self._parts.log.lag(GROUP, p) for p in held})
+        if now - self._counted_lag_at >= _COUNTING_LAG.total_seconds():
+            self._counted_lag_at = now
+            self.metrics.standing({p: self._parts.log.lag(GROUP, p) for p in held})
 
     def _turn_hours(self) -> None:
         now = self._clock.now_us()

@@ -7,7 +7,7 @@ watches something. With the sides exchanged it gives a title's vector from its v
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from scipy.linalg import lapack
 
 from feature_repo.transforms.confidence import Confidence, signed_confidence
 
+MOST_WATCHED: Final = 500
+"""Of a member's titles so many count when a vector is updated; more would take milliseconds."""
+_TYPICAL_FRACTION: Final = 0.5
 _solve: Any = lapack.sposv
 
 
@@ -57,3 +60,32 @@ def solve(left: NDArray[np.float32], right: NDArray[np.float32], observations: i
         )
     solved: NDArray[np.float32] = vector
     return solved
+
+
+def updated_vector(
+    stored: NDArray[np.float32],
+    watched: NDArray[np.integer[Any]],
+    rows: NDArray[np.integer[Any]],
+    fractions: NDArray[np.floating[Any]],
+    factors: NDArray[np.float32],
+    gram: NDArray[np.float32],
+    confidence: Confidence,
+) -> NDArray[np.float32]:
+    """Return a member's vector, float32 (D,), with what they watched since it was solved.
+
+    ``stored`` (D,) was solved from the titles ``watched``, of which it is not known any more how far;
+    ``rows`` and ``fractions`` are the titles since, not among ``watched``. The normal equations of ``stored``
+    are rebuilt with the mean confidence of a title watched halfway, and with the right-hand side that has
+    ``stored`` as its solution; then the new observations are added to both sides, as :func:`fold_in` would.
+    Without any the vector stays. Raises ``ValueError`` as :func:`fold_in`.
+    """
+    if len(rows) == 0:
+        return stored
+    seen = factors[watched[:MOST_WATCHED]]
+    left = gram + np.float32(confidence.alpha * _TYPICAL_FRACTION) * (seen.T @ seen)
+    left[np.diag_indices_from(left)] += np.float32(confidence.regularization)
+    right = left @ stored
+    new = factors[rows]
+    signed = signed_confidence(fractions, confidence.alpha, confidence.minimum_fraction)
+    left += (new.T * (np.abs(signed) - 1)) @ new
+    return solve(left, right + np.maximum(signed, 0) @ new, len(rows))
