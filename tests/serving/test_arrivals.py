@@ -186,7 +186,7 @@ def test_a_member_signs_up_with_picks(open_to_arrivals: Any, client: Any) -> Non
         ({"user_id": "zoe", "selected_title_ids": ["t003", "t003"]}, "t003"),
         ({"user_id": "zoe", "selected_title_ids": ["ghost"]}, "ghost"),
         ({"user_id": "zoe", "age": 3}, "age"),
-        ([], "Input"),
+        ([], "send an object"),
     ],
 )
 def test_what_cannot_be_taken_in_is_named(open_to_arrivals: Any, client: Any, body: Any, named: str) -> None:
