@@ -64,6 +64,9 @@ def run(
 
     Admin calls, such as PUT /v1/titles/{title_id}, need `Authorization: Bearer` with the token in the
     environment variable MARQUEE_ADMIN_TOKEN; without one they are refused.
+
+    Events go to the log that MARQUEE_EVENT_LOG names, redis://host:port/0 or kafka://host:port/topic; without
+    it to the Redis of the features. MARQUEE_EVENT_PARTITIONS (8) is how many partitions a new log gets.
     """
     if settings_file is not None:
         try:

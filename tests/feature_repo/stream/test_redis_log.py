@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
 from typing import Any
@@ -97,3 +98,14 @@ def test_a_group_may_commit_before_anything_was_appended(log: RedisEventLog) -> 
     log.commit("group", 0, "5-0")
     log.commit("group", 0, "7-0")
     assert log.committed("group", 0) == "7-0"
+
+
+def test_a_waiting_read_waits_in_redis_instead_of_asking_again_and_again(
+    log: RedisEventLog, client: Any
+) -> None:
+    with ThreadPoolExecutor(1) as threads:
+        reading = threads.submit(log.read, 0, None, 10, timedelta(seconds=60))
+        waited = any(client.info("clients")["blocked_clients"] for _ in range(5_000))
+        log.append([LogRecord("a", b"new")])
+        assert [entry.value for entry in reading.result()] == [b"new"]
+    assert waited

@@ -150,6 +150,7 @@ def test_an_event_that_is_sent_again_is_taken_in_again_and_the_first_stays_first
         ({"event_id": "x" * 129}, "x': give at most 128 characters"),
         ({"event_id": 7}, "event_id = '7': Input should be a valid string"),
         ({"user_id": " \t"}, r"user_id = ' \t': "),
+        ({"user_id": "\x1c"}, r"user_id = '\x1c': "),
         ({"title_id": None}, "title_id = None: Input should be a valid string"),
         ({"event_type": "watch"}, "event_type = 'watch': use one of 'play', 'progress'"),
         ({"device_type": "fridge"}, "device_type = 'fridge': use one of 'tv', 'mobile'"),
