@@ -50,6 +50,8 @@ class Member:
     ``picks`` the titles chosen at sign-up; ``first_watched_at`` is in microseconds since 1970 UTC, NaN before
     the first watch, ``session_watched_at`` the latest watch of the last 24 hours;
     ``model_version`` names the model of the member's ALS vector, ``""`` where there is none;
+    ``history`` holds, latest first, what they had watched when features were last built from all events;
+    ``als_vector`` is the ALS vector with what came since (128,), None where nothing did;
     ``tower_vector`` is the user tower's (256,), None before it was asked; ``resting_seeds`` were seeds of
     rows of the member's last pages, and are not to be again at once.
     """
@@ -66,12 +68,19 @@ class Member:
     first_watched_at: float
     model_version: str
     session_watched_at: float = float("nan")
+    history: tuple[str, ...] = ()
+    als_vector: NDArray[np.float32] | None = None
     tower_vector: NDArray[np.float32] | None = None
     resting_seeds: frozenset[str] = frozenset()
 
     @property
     def embedding(self) -> NDArray[np.float32] | None:
-        """The member's ALS vector (128,), or None where there is none to search with."""
+        """The member's ALS vector (128,) of this moment, or None where there is none to search with.
+
+        The ranker reads the stored one among ``features``, as it did in training.
+        """
+        if self.als_vector is not None:
+            return self.als_vector
         vector: NDArray[np.float32] = self.features[s.USER_EMBEDDING][0]
         return vector if np.isfinite(vector).all() and vector.any() else None
 
@@ -105,6 +114,7 @@ def member_from_features(user_id: str, features: Arrays) -> Member:
         hidden=frozenset(_texts(features[s.HIDDEN_TITLE_IDS][0])),
         picks=_texts(features[s.SELECTED_TITLE_IDS][0]),
         # In a member's first hour there is no snapshot yet; what they watched then is their first.
+        history=_texts(features[s.WATCHED_TITLE_IDS][0]),
         first_watched_at=float(np.fmin(features[s.FIRST_WATCHED_AT][0], features[s.SESSION_WATCHED_AT][0])),
         session_watched_at=float(features[s.SESSION_WATCHED_AT][0]),
         model_version=str(features[s.MODEL_VERSION][0]),

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_repo import schema as s
+from feature_repo.transforms.fold_in import updated_vector
 from feature_repo.transforms.member_prior import member_vector
 from feature_repo.transforms.picks import pick_weight, taste_history
 from feature_repo.transforms.towers import context_inputs, history_weights, user_tower
@@ -18,8 +19,9 @@ from serving.members import Member
 def with_taste(visit: Visit) -> Member:
     """Return the visit's member with an ALS vector and a two-tower vector, where their taste is known.
 
-    The stored ALS vector is taken as it is. Where there is none, or where what the member picked at sign-up
-    still counts, the vector is solved from the latest titles and the picks, with other members as a prior.
+    The stored ALS vector is taken with what was watched since it was trained. Where there is none, or where
+    what the member picked at sign-up still counts, the vector is solved from the latest titles and the picks,
+    with other members as a prior.
     """
     member, models = visit.member, visit.state.models.taste
     if not member.personal:
@@ -36,7 +38,25 @@ def with_taste(visit: Visit) -> Member:
             rows, fractions, models.title_factors, models.gram, models.confidence, models.prior
         )
         features = {**features, s.USER_EMBEDDING: vector[None, :]}
-    return replace(member, features=features, tower_vector=_tower_vector(visit, rows, fractions))
+        member = replace(member, features=features)
+    else:
+        member = replace(member, als_vector=_updated(visit))
+    return replace(member, tower_vector=_tower_vector(visit, rows, fractions))
+
+
+def _updated(visit: Visit) -> NDArray[np.float32] | None:
+    """Return the stored ALS vector with what the member has watched since; None where that is nothing."""
+    member, models, row_of = visit.member, visit.state.models.taste, visit.state.catalogue.row_of
+    stored, before = member.embedding, frozenset(member.history)
+    since = [(row_of[t], fraction) for t, fraction in member.recent if t in row_of and t not in before]
+    if stored is None or models.confidence is None or not since or not before:
+        return None
+    rows, fractions = zip(*since, strict=True)
+    watched = np.array([row_of[title] for title in member.history if title in row_of], dtype=np.int64)
+    return updated_vector(
+        stored, watched, np.array(rows, dtype=np.int64), np.array(fractions, dtype=np.float32),
+        models.title_factors, models.gram, models.confidence,
+    )  # fmt: skip
 
 
 def _history(visit: Visit) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

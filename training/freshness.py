@@ -1,8 +1,8 @@
 """What fresh member vectors give over older ones: the test days replayed event by event.
 
 Every time a member begins a title that they will like, the lists of that very instant are made: with vectors
-the test days. The titles on offer are the same in all, as the watched filter is always fresh.
-the test days. The titles on offer are the same in all of them, as the watched filter is always fresh.
+that know everything before it, and with vectors as of the last full hour, of the last six hours, and of the
+start of the test days. The titles on offer are the same in all of them: the watched filter is always fresh.
 """
 
 from __future__ import annotations

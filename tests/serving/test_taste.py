@@ -44,6 +44,29 @@ def test_a_stored_vector_is_taken_as_it_is(small: Any, contents: BundleContents)
     np.testing.assert_array_equal(vector, contents.title_factors[3])
 
 
+def test_a_title_watched_since_moves_the_vector_that_retrieval_searches_with_and_not_the_rankers(
+    small: Any, contents: BundleContents
+) -> None:
+    before = taste_of(small, "ana")
+    history = tuple(title for title, _ in before.recent)
+    after = taste_of(small, "ana", history=history, recent=(("t030", 0.9), *before.recent))
+    confidence, y = contents.confidence, contents.title_factors.astype(np.float64)
+    assert confidence is not None
+    rows = [small.service.state.catalogue.row_of[title] for title in history]
+    left = y.T @ y + confidence.regularization * np.eye(128) + 5 * y[rows].T @ y[rows]  # alpha 10, halfway
+    right = left @ y[3]
+    weight = 1 + 10 * 0.9
+    left += (weight - 1) * np.outer(y[30], y[30])
+    np.testing.assert_allclose(after.embedding, np.linalg.solve(left, right + weight * y[30]), atol=1e-3)
+    np.testing.assert_array_equal(after.features[s.USER_EMBEDDING], before.features[s.USER_EMBEDDING])
+
+
+def test_titles_of_the_history_do_not_move_the_vector_again(small: Any, contents: BundleContents) -> None:
+    before = taste_of(small, "ana")
+    after = taste_of(small, "ana", history=tuple(title for title, _ in before.recent))
+    np.testing.assert_array_equal(after.embedding, contents.title_factors[3])
+
+
 def test_picks_make_a_vector_of_half_a_completed_watch_each(small: Any, contents: BundleContents) -> None:
     member = taste_of(small, "eve", picks=("t005", "t017", "no title of ours"))
     assert member.personal
