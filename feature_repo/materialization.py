@@ -41,7 +41,7 @@ def materialize_views(
     arrived = {view.name: 0 for view in views}
     for done, view in enumerate(filled):
         # Feast prints; whoever called us shows progress.
-        with redirect_stdout(io.StringIO()), _same_instant_overwrites(store.config.online_store):
+        with redirect_stdout(io.StringIO()), same_instant_overwrites(store.config.online_store):
             store.materialize(start, end, feature_views=[view.name])
         arrived[view.name] = _check_arrival(store, view, start, end)
         if progress is not None:
@@ -50,7 +50,7 @@ def materialize_views(
 
 
 @contextmanager
-def _same_instant_overwrites(online_store: Any) -> Iterator[None]:
+def same_instant_overwrites(online_store: Any) -> Iterator[None]:
     """Let a row replace one of its own instant, as after another training on the same data.
 
     Feast keeps the row that is there unless the new one is younger. What is materialized here is each
