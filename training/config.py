@@ -30,7 +30,7 @@ class TrainingConfig(BaseModel):
     )
     older_share: float = Field(1.0, ge=0, le=1, description="share of interactions older than a day kept")
     moved: float = Field(
-        0.01, ge=0, description="change, as a share of its length, from which a retrain publishes a vector"
+        0.1, ge=0, description="change, as a share of its length, from which a retrain publishes a vector"
     )
     ranker_rows: int = Field(300_000, ge=1, description="most examples the ranker learns from")
     candidates: int = Field(500, ge=2, description="titles the ranker is given per member")

@@ -13,7 +13,6 @@ from feature_repo.store import FeatureGateway
 from training.champion import WarmStart
 from training.config import TrainingConfig
 from training.embeddings import embedding_tables
-from training.factors import Factors
 from training.generating import generators_as_of
 from training.hit_rates import hit_rates
 from training.judging import TruePlayProbability, judge
@@ -47,31 +46,30 @@ def train(
     before a window that is looked at begin with them only if they know nothing of that window. Same data,
     seed, configuration and start: same metrics.
     """
-
-    def first_factors(as_of: datetime) -> Factors | None:
-        return None if start is None else start.as_of(as_of)
-
     with recorder.step("read events"):
         data = read_training_data(gateway, lake, config)
     windows = data.windows
+
+    def fit(as_of: datetime, before: Retrieval | None = None) -> Retrieval:
+        known = None if start is None else start.as_of(as_of)
+        return fit_retrieval(data, as_of, config, now, before, progress, known)
+
     with recorder.step("retrieval before the ranker's window"):
-        known = first_factors(windows.ranker_start)
-        first = fit_retrieval(data, windows.ranker_start, config, now, None, progress, known)
+        first = fit(windows.ranker_start)
     with recorder.step("hit rates"):
         window = (windows.ranker_start, windows.test_start)
         measured = hit_rates(generators_as_of(data, first, window, config, {}), config.seed)
     with recorder.step("ranker"):
         ranker, validation = fit_ranker_on_window(data, first, config)
     with recorder.step("retrieval before the test window"):
-        known = first_factors(windows.test_start)
-        second = fit_retrieval(data, windows.test_start, config, now, first, progress, known)
+        second = fit(windows.test_start, first)
     with recorder.step("evaluation"):
         judgement = judge(data, second, ranker, measured, config, truth)
     with recorder.step("retrieval on everything"):
-        known = first_factors(windows.end)
-        final = fit_retrieval(data, windows.end, config, now, second, progress, known)
+        final = fit(windows.end, second)
     with recorder.step("materialize"):
-        online = bring_online(data, final, config, now, only_moved=known is not None)
+        warm = start is not None and start.as_of(windows.end) is not None
+        online = bring_online(data, final, config, now, only_moved=warm)
     trained = Trained(final, ranker, validation, measured, judgement, online)
     with recorder.step("bundle"):
         version = publish(data, trained, config, settings, now)

@@ -101,29 +101,35 @@ def run_turn(
         before = known_record(home)
         if not again and before is not None and _covers(before, turn, period):
             return None
-        began = seconds()
         record = RetrainRecord(
             slot=turn.slot, period_seconds=period.total_seconds(), began_at=turn.began_at, pid=os.getpid(),
             outcome="running",
         )  # fmt: skip
         write_record(home, record)
+        return _recorded(home, record, work, seconds)
 
-        def ended(outcome: Outcome, **found: Any) -> RetrainRecord:
-            changes = {"outcome": outcome, "seconds": seconds() - began, **found}
-            write_record(home, ended := record.model_copy(update=changes))
-            return ended
 
-        try:
-            result = work()
-        except KeyboardInterrupt:
-            ended("interrupted")
-            raise
-        except Exception as error:  # a run may fail by anything; the next slot tries again
-            return ended("failed", reason=reason_of(error))
-        return ended(
-            "published", bundle=result.version, published=result.published,
-            solved_titles=len(result.solved), reason=result.unsolved_because,
-        )  # fmt: skip
+def _recorded(
+    home: Path, record: RetrainRecord, work: Callable[[], Retrained], seconds: Callable[[], float]
+) -> RetrainRecord:
+    began = seconds()
+
+    def ended(outcome: Outcome, **found: Any) -> RetrainRecord:
+        changes = {"outcome": outcome, "seconds": seconds() - began, **found}
+        write_record(home, ended := record.model_copy(update=changes))
+        return ended
+
+    try:
+        result = work()
+    except KeyboardInterrupt:
+        ended("interrupted")
+        raise
+    except Exception as error:  # a run may fail by anything; the next slot tries again
+        return ended("failed", reason=reason_of(error))
+    return ended(
+        "published", bundle=result.version, published=result.published,
+        solved_titles=len(result.solved), reason=result.unsolved_because,
+    )  # fmt: skip
 
 
 def known_record(home: Path) -> RetrainRecord | None:

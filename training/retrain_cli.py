@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, Never
 
 import click
 from rich.console import Console
@@ -99,14 +99,7 @@ def retrain(
         raise click.UsageError("--json goes with --status")
     config = retrain_config(read_config(config_file), window, older_share, moved)
     retraining = Retraining(settings, config, every, dataset, Console(stderr=True, log_path=False))
-    with ending_on_signals() as stopped:
-        try:
-            if once:
-                context.exit(retraining.once())
-            retraining.keep_on(titles_every)
-        except KeyboardInterrupt:
-            retraining.say("stopped; the champion stays in service")
-            context.exit(128 + (stopped[0] if stopped else signal.SIGINT))
+    context.exit(retraining.run(titles_every, once=once))
 
 
 def retrain_config(
@@ -133,6 +126,15 @@ class Retraining:
         """Log a line."""
         self._console.log(text, markup=False, highlight=False)
 
+    def run(self, titles_every: timedelta, *, once: bool) -> int:
+        """Run once, or until interrupted; return the exit status: 128 and the signal's number for those."""
+        with ending_on_signals() as stopped:
+            try:
+                return self.once() if once else self.keep_on(titles_every)
+            except KeyboardInterrupt:
+                self.say("stopped; the champion stays in service")
+                return 128 + (stopped[0] if stopped else signal.SIGINT)
+
     def once(self) -> int:
         """Run now, whatever the schedule says; return the exit status."""
         now = _wall()
@@ -146,7 +148,7 @@ class Retraining:
             return TRY_LATER
         return 0 if record is not None and record.outcome == "published" else 1
 
-    def keep_on(self, titles_every: timedelta) -> None:
+    def keep_on(self, titles_every: timedelta) -> Never:
         """Run on schedule until interrupted."""
         now = _wall()
         agenda = Agenda(self._schedule, self._last_turn(), now)
