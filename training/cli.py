@@ -36,7 +36,7 @@ SIMULATED = "simulated service"
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    r"""Models from features.
+    """Models from features.
 
     \b
     Everything in one command, from data to a bundle that can be served:
@@ -64,7 +64,7 @@ main.add_command(retrain)
 @config_option
 @click.argument("simulation", nargs=-1, type=click.UNPROCESSED)
 def pipeline(data: Path | None, config_file: Path | None, simulation: tuple[str, ...]) -> None:
-    r"""Data in, features, training, bundle: all that serving needs.
+    """Data in, features, training, bundle: all that serving needs.
 
     Without --data, what follows `--` goes to `python -m feature_repo simulate`, such as:
 

@@ -76,13 +76,13 @@ def retrain(
     config_file: Path | None,
     dataset: str,
 ) -> None:
-    r"""Train on schedule: features, models from the last factors, the vectors that moved, new titles.
+    """Train on schedule: features, models from the last factors, the vectors that moved, new titles.
 
     \b
     Every hour on the last week of events, until Ctrl-C:
         python -m training retrain --every 1h --window 7d
-    With a fifth of what is older than a day, publishing what moved by 2 % or more:
-        python -m training retrain --every 6h --older-share 0.2 --moved 0.02
+    With a fifth of what is older than a day, publishing what moved by a fifth or more:
+        python -m training retrain --every 6h --older-share 0.2 --moved 0.2
     One run, from cron or by hand; 0: published, 1: failed, 75: another is at work:
         python -m training retrain --once
     What became of the last run:

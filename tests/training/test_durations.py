@@ -20,7 +20,9 @@ def test_a_number_and_a_unit_are_a_span(text: str, span: timedelta) -> None:
     assert parse_duration(text) == span
 
 
-@pytest.mark.parametrize("text", ["", "1", "h", "-1h", "1 hour", "1h30m", "nanh", "1e9h", "99999999999d", "1H"])
+@pytest.mark.parametrize(
+    "text", ["", "1", "h", "-1h", "1 hour", "1h30m", "nanh", "1e9h", "99999999999d", "1H"]
+)
 def test_anything_else_is_refused_with_what_to_write(text: str) -> None:
     with pytest.raises(ValueError, match="such as 90m, 1h or 7d"):
         parse_duration(text)

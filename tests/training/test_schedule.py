@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -153,7 +154,7 @@ def test_no_slot_is_run_twice_whatever_the_clock_does(
     sets: list[tuple[timedelta, timedelta]], durations: list[timedelta]
 ) -> None:
     numbers = [run.turn.slot for run in runs_of(Machine(sets=sorted(sets)), durations)]
-    assert all(later > earlier for earlier, later in zip(numbers, numbers[1:], strict=False))
+    assert all(later > earlier for earlier, later in pairwise(numbers))
 
 
 @given(jumps, lengths)
@@ -161,7 +162,7 @@ def test_a_clock_that_is_set_never_stalls_the_runs(
     sets: list[tuple[timedelta, timedelta]], durations: list[timedelta]
 ) -> None:
     runs = runs_of(Machine(sets=sorted(sets)), durations)
-    for before, run in zip(runs, runs[1:], strict=False):
+    for before, run in pairwise(runs):
         # A clock that is set back during a run may make the run seem to have just begun.
         assert run.began - before.ended <= 1.5 * HOUR + timedelta(seconds=30)
 
@@ -170,7 +171,7 @@ def test_a_clock_that_is_set_never_stalls_the_runs(
 def test_each_run_lies_in_its_own_slot_and_missed_slots_have_one_run(durations: list[timedelta]) -> None:
     runs = runs_of(Machine(), durations)
     assert [run.turn.slot for run in runs] == [HOURLY.slot_at(run.turn.began_at) for run in runs]
-    for before, run in zip(runs, runs[1:], strict=False):
+    for before, run in pairwise(runs):
         overran = HOURLY.slot_at(before.turn.began_at + (before.ended - before.began)) > before.turn.slot
         if overran:
             assert run.began == before.ended
