@@ -32,17 +32,24 @@ _Rows = Callable[[], Iterator[pa.RecordBatch]]
 IMPRESSION_COLUMNS: Final = (s.PAGE_ID, s.TITLE_ID, s.EVENT_TIMESTAMP, s.PLAYED)
 
 
-def backfill(lake: Lake, created_at: datetime, seed: int, progress: Progress | None = None) -> dict[str, int]:
+def backfill(
+    lake: Lake,
+    created_at: datetime,
+    seed: int,
+    progress: Progress | None = None,
+    encoder: ContentEncoder | None = None,
+) -> dict[str, int]:
     """Compute every feature table but the embeddings, and the content encoder; return rows per table.
 
     All tables appear together at the end, or none. Needs events and titles; members and impressions may
     be missing. ``created_at`` (aware) stamps every row; ``seed`` fixes the axes of the cast and synopsis
-    vectors. Raises ``LakeError`` where a needed table is missing, ``ValueError`` for a naive ``created_at``.
+    vectors; with an ``encoder`` these stay what they were, and its words and people. Raises ``LakeError``
+    where a needed table is missing, ``ValueError`` for a naive ``created_at``.
     """
     if created_at.tzinfo is None:
         raise ValueError(f"created_at {created_at!r} has no time zone; pass an aware datetime, such as UTC")
     written: dict[str, int] = {}
-    steps = _steps(lake, created_at, seed)
+    steps = _steps(lake, created_at, seed, encoder)
     with lake.transaction() as transaction:
         for done, (table, rows) in enumerate(steps):
             if progress is not None:
@@ -51,12 +58,30 @@ def backfill(lake: Lake, created_at: datetime, seed: int, progress: Progress | N
     return written
 
 
-def _steps(lake: Lake, created_at: datetime, seed: int) -> list[tuple[s.Table, _Rows]]:
+def stored_encoder(lake: Lake) -> ContentEncoder | None:
+    """Return the content encoder of the features that are there; None where there are none yet."""
+    if not (lake.exists(s.CONTENT_WORDS) and lake.exists(s.CONTENT_PEOPLE)):
+        return None
+    return ContentEncoder.from_tables(lake.read(s.CONTENT_WORDS), lake.read(s.CONTENT_PEOPLE))
+
+
+def refresh_interactions(lake: Lake, created_at: datetime) -> int:
+    """Compute the interactions alone anew, which is quick; return their number.
+
+    Raises ``LakeError`` for a lake without events.
+    """
+    viewed = viewings(watch_log(lake.read(s.EVENTS)))
+    return lake.replace(s.INTERACTIONS, iter([interactions(viewed, created_at)]))
+
+
+def _steps(
+    lake: Lake, created_at: datetime, seed: int, encoder: ContentEncoder | None
+) -> list[tuple[s.Table, _Rows]]:
     titles, events = lake.read(s.TITLES), lake.read(s.EVENTS)
     log = watch_log(events)
     viewed = viewings(log)
     genres = GenreVersions.of(titles, log.titles)
-    encoder = ContentEncoder.fit(titles, seed)
+    encoder = encoder or ContentEncoder.fit(titles, seed)
     return [
         (s.TITLE_METADATA, lambda: iter([title_metadata(titles, created_at)])),
         (s.TITLE_CONTENT, lambda: iter([title_content(titles, encoder, created_at)])),

@@ -22,7 +22,10 @@ from feast.utils import _convert_arrow_to_proto
 from numpy.typing import NDArray
 
 from feature_repo import schema as s
-from feature_repo.materialization import MaterializationError, materialize_views
+from feature_repo.materialization import (
+    MaterializationError,
+    materialize_views,
+)
 from feature_repo.online_answers import decode_answer
 from feature_repo.online_store import connection_string
 from feature_repo.point_in_time import historical_features
@@ -156,12 +159,24 @@ class FeatureGateway:
             self._store, self.service(service), entities, known_by_then=known_by_then, progress=progress
         )
 
-    def materialize(self, start: datetime, end: datetime, progress: Progress | None = None) -> dict[str, int]:
+    def materialize(
+        self,
+        start: datetime,
+        end: datetime,
+        progress: Progress | None = None,
+        without: Sequence[s.Table] = (),
+    ) -> dict[str, int]:
         """Bring each entity's newest row in [start, end] online; return how many entities per view.
 
-        Raises :class:`MaterializationError` where fewer arrived than the lake holds.
+        Tables of ``without`` are left as they are. Raises :class:`MaterializationError` where fewer arrived
+        than the lake holds.
         """
-        views = [view for view in self._store.list_batch_feature_views() if view.online]
+        left_out = {table.name for table in without}
+        views = [
+            view
+            for view in self._store.list_batch_feature_views()
+            if view.online and view.name not in left_out
+        ]
         return materialize_views(self._store, views, start, end, progress)
 
     def member_features(self, user_id: str, now: datetime) -> Arrays:
@@ -177,6 +192,19 @@ class FeatureGateway:
     def title_contents(self, title_ids: Sequence[str], now: datetime) -> Arrays:
         """Return what the item tower reads of ``title_ids``, in their order."""
         return self._titles_online(TWO_TOWER_TITLES, title_ids, _CONTENT_TABLES, now)
+
+    def online_column(self, table: s.Table, column: str, ids: Sequence[str]) -> NDArray[Any]:
+        """Return one column of a table with a single key as the online store holds it, row i for ``ids[i]``.
+
+        Null-encoded where there is no row; time-to-live does not matter.
+        """
+        (key,) = table.keys
+        parts = []
+        for begin in range(0, len(ids), _SNAPSHOT_BATCH):
+            rows = {key: list(ids[begin : begin + _SNAPSHOT_BATCH])}
+            answer = self._store.get_online_features([f"{table.name}:{column}"], rows)
+            parts.append(decode_answer(answer, (table,), {}, datetime.now(UTC))[column])
+        return np.concatenate(parts) if parts else np.empty(0)
 
     def write_online(self, table: s.Table, rows: pa.Table) -> None:
         """Bring rows of one view online now, for a moment's change; whole tables go by :meth:`materialize`.

@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 from rich.console import Console
 
 from feature_repo.backfill_cli import build_features
@@ -20,29 +19,26 @@ from feature_repo.simulation.cli import simulate_command
 from feature_repo.simulation.world import World
 from feature_repo.stream.seeding import forget as forget_stream
 from feature_repo.title_feed import TitleFeed
-from training.bundle import CHAMPION, BundleAliases, BundleContents, BundleError, load_bundle
+from training.bundle import BundleContents, BundleError
+from training.champion import champion_of
 from training.cold_start import measure_cold_start
 from training.config import TrainingConfig
+from training.config_option import config_option, read_config
 from training.freshness_cli import freshness
 from training.judging import TruePlayProbability
 from training.new_titles import MINIMUM_VIEWERS, add_title_vectors
 from training.pipeline import train
 from training.progress_bar import progress_bar
+from training.retrain_cli import retrain
 from training.steps import StepRecorder
 from training.training_data import read_training_data
 
 SIMULATED = "simulated service"
-_CONFIG = click.option(
-    "--config",
-    "config_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="JSON with settings of the training; `python -m training defaults` prints them all.",
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    r"""Models from features.
+    """Models from features.
 
     \b
     Everything in one command, from data to a bundle that can be served:
@@ -50,6 +46,8 @@ def main() -> None:
         python -m training pipeline --data ../shared/data/ml-latest-small
     Only the models, from the features that are there:
         python -m training run
+    Again and again, each time from where the last one ended:
+        python -m training retrain --every 1h --window 7d
     Between trainings, for titles that came since:
         python -m training solve-titles
     How soon new members and new titles are served well:
@@ -57,15 +55,18 @@ def main() -> None:
     """
 
 
+main.add_command(retrain)
+
+
 @main.command()
 @click.option(
     "--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A MovieLens folder; without it the simulated service is created.",
 )  # fmt: skip
-@_CONFIG
+@config_option
 @click.argument("simulation", nargs=-1, type=click.UNPROCESSED)
 def pipeline(data: Path | None, config_file: Path | None, simulation: tuple[str, ...]) -> None:
-    r"""Data in, features, training, bundle: all that serving needs.
+    """Data in, features, training, bundle: all that serving needs.
 
     Without --data, what follows `--` goes to `python -m feature_repo simulate`, such as:
 
@@ -76,7 +77,7 @@ def pipeline(data: Path | None, config_file: Path | None, simulation: tuple[str,
         raise click.UsageError(
             f"{' '.join(simulation)!r} is for the simulated service; leave it or --data out"
         )
-    config, console = _config(config_file), Console(stderr=True, log_path=False)
+    config, console = read_config(config_file), Console(stderr=True, log_path=False)
     recorder = StepRecorder(console.log)
     with recorder.step("simulate" if data is None else "import"):
         if data is None:
@@ -93,11 +94,11 @@ def pipeline(data: Path | None, config_file: Path | None, simulation: tuple[str,
 
 
 @main.command()
-@_CONFIG
+@config_option
 @click.option("--dataset", default="", help="Name of the data, for the report.")
 def run(config_file: Path | None, dataset: str) -> None:
     """Train on the features that are there, and publish a bundle."""
-    config, console = _config(config_file), Console(stderr=True, log_path=False)
+    config, console = read_config(config_file), Console(stderr=True, log_path=False)
     _train(config, StepRecorder(console.log), console, dataset)
 
 
@@ -127,7 +128,7 @@ def solve_titles(min_viewers: int) -> None:
 
 
 @main.command("cold-start")
-@_CONFIG
+@config_option
 @click.option("--share", default=0.1, show_default=True, help="Members and titles held out.")
 def cold_start(config_file: Path | None, share: float) -> None:
     """Measure how soon new members and new titles are served well.
@@ -135,7 +136,7 @@ def cold_start(config_file: Path | None, share: float) -> None:
     Trains without a share of them, then shows what is found for them watch by watch. Needs a champion, whose
     merge is used; publishes nothing.
     """
-    settings, config = Settings.from_environment(), _config(config_file)
+    settings, config = Settings.from_environment(), read_config(config_file)
     with open_gateway(settings) as gateway:
         try:
             champion = champion_of(settings)
@@ -157,14 +158,6 @@ def hit_rates_of(contents: BundleContents) -> dict[str, NDArray[np.float32]]:
         name: curve[curve > 0]
         for name, curve in zip(contents.hit_rate_sources.tolist(), contents.hit_rates, strict=True)
     }
-
-
-def champion_of(settings: Settings) -> BundleContents:
-    """Return the champion's contents; raises ``BundleError`` where there is none."""
-    version = BundleAliases(settings.bundles).get(CHAMPION)
-    if version is None:
-        raise BundleError(settings.bundles, "no champion", "a bundle in service", "Run a training first.")
-    return load_bundle(settings.bundles / version).contents
 
 
 main.add_command(freshness)
@@ -192,15 +185,6 @@ def _train(config: TrainingConfig, recorder: StepRecorder, console: Console, dat
             raise click.ClickException(str(error)) from error
     click.echo(f"bundle {version}")
     click.echo(f"report {settings.reports / version / 'index.html'}")
-
-
-def _config(path: Path | None) -> TrainingConfig:
-    if path is None:
-        return TrainingConfig()
-    try:
-        return TrainingConfig.model_validate_json(path.read_text())
-    except ValidationError as error:
-        raise click.UsageError(f"{path}: {error}") from error
 
 
 def _truth(settings: Settings) -> TruePlayProbability:

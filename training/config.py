@@ -25,8 +25,13 @@ class TrainingConfig(BaseModel):
     warm_iterations: int = Field(5, ge=1, description="ALS iterations when starting from earlier factors")
     ranker_share: float = Field(0.8, gt=0, lt=1, description="share of events before the ranker's window")
     test_share: float = Field(0.9, gt=0, lt=1, description="share of events before the test window")
-    window_days: float | None = Field(None, gt=0, description="how far back interactions count; null: all")
+    window_days: float | None = Field(
+        None, gt=0, description="how far back from the end of the data events count; null: all"
+    )
     older_share: float = Field(1.0, ge=0, le=1, description="share of interactions older than a day kept")
+    moved: float = Field(
+        0.1, ge=0, description="change, as a share of its length, from which a retrain publishes a vector"
+    )
     ranker_rows: int = Field(300_000, ge=1, description="most examples the ranker learns from")
     candidates: int = Field(500, ge=2, description="titles the ranker is given per member")
     relevance_fraction: float = Field(0.5, ge=0, le=1, description="a test title watched this far counts")

@@ -31,11 +31,26 @@ def store_embeddings(
     ``trained_at`` becomes their event timestamp, so that point-in-time retrieval never sees a vector
     before the end of its training data. ``replace`` drops the vectors of earlier trainings.
     """
+    write = lake.replace if replace else lake.append
+    tables = embedding_tables(
+        factors, matrix, trained_at=trained_at, created_at=created_at, model_version=model_version
+    )
+    return sum(write(table, rows) for table, rows in tables)
+
+
+def embedding_tables(
+    factors: Factors,
+    matrix: InteractionMatrix,
+    *,
+    trained_at: datetime,
+    created_at: datetime,
+    model_version: str,
+) -> list[tuple[s.Table, pa.Table]]:
+    """Return the embedding tables with the rows of the members and titles that had interactions."""
     rows = partial(embedding_rows, trained_at=trained_at, created_at=created_at, model_version=model_version)
     users = rows(s.USER_ALS_EMBEDDING, factors.user_ids, factors.user_factors, matrix.user_titles)
     titles = rows(s.TITLE_ALS_EMBEDDING, factors.title_ids, factors.title_factors, matrix.title_viewers)
-    write = lake.replace if replace else lake.append
-    return write(s.USER_ALS_EMBEDDING, users) + write(s.TITLE_ALS_EMBEDDING, titles)
+    return [(s.USER_ALS_EMBEDDING, users), (s.TITLE_ALS_EMBEDDING, titles)]
 
 
 def embedding_rows(

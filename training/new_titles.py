@@ -24,6 +24,7 @@ from training.embeddings import embedding_rows
 from training.interactions import InteractionMatrix
 
 MINIMUM_VIEWERS = 20
+_RELATIVE, _ABSOLUTE = 1e-4, 1e-6
 
 
 def solve_title_vectors(
@@ -60,7 +61,7 @@ def add_title_vectors(
 
     Viewing is what the feature store knew at ``now`` (aware) of members the ``champion`` was trained on. The
     vectors carry the version of the champion's, which they belong to. Raises ``ValueError`` for a champion
-    whose core model cannot fold in.
+    whose core model cannot fold in, and where the store holds the vectors of another model.
     """
     if champion.confidence is None:
         raise ValueError("the champion's core model cannot fold in; train one with core_model als")
@@ -71,15 +72,16 @@ def add_title_vectors(
         gateway, distinct_pairs(events.take(known)), now,
         catalogue=catalogue.title_ids, members=champion.user_ids,
     )  # fmt: skip
-    trained = champion.title_ids[champion.title_factors.any(axis=1)]
-    without = ~np.isin(catalogue.title_ids, trained)
+    trained = champion.title_factors.any(axis=1)
+    without = ~np.isin(catalogue.title_ids, champion.title_ids[trained])
     wanted = np.flatnonzero(without & (matrix.title_viewers >= minimum_viewers))
     if len(wanted) == 0:
         return []
     vectors = solve_title_vectors(matrix, wanted, champion.user_factors, champion.confidence)
     rows = embedding_rows(
         s.TITLE_ALS_EMBEDDING, catalogue.title_ids[wanted], vectors, matrix.title_viewers[wanted],
-        trained_at=now, created_at=now, model_version=_version_of(gateway, trained, now),
+        trained_at=now, created_at=now,
+        model_version=_version_of(gateway, champion.title_ids[trained], champion.title_factors[trained]),
     )  # fmt: skip
     lake.append(s.TITLE_ALS_EMBEDDING, rows)
     gateway.write_online(s.TITLE_ALS_EMBEDDING, rows)
@@ -88,7 +90,20 @@ def add_title_vectors(
     return title_ids
 
 
-def _version_of(gateway: FeatureGateway, trained: NDArray[np.str_], now: datetime) -> str:
-    """Return the model version that the store's vectors of the champion's titles bear."""
-    versions = gateway.title_snapshot(trained[:1].tolist(), now).columns[s.MODEL_VERSION]
-    return str(versions[0])
+def _version_of(gateway: FeatureGateway, title_ids: NDArray[np.str_], factors: NDArray[np.float32]) -> str:
+    """Return the model version that the store's vectors bear which are these ``factors`` (n, D).
+
+    After a retrain the store holds vectors of several: those that hardly moved stayed what they were.
+    """
+    asked = title_ids.tolist()
+    stored = gateway.online_column(s.TITLE_ALS_EMBEDDING, s.TITLE_EMBEDDING, asked)
+    versions = gateway.online_column(s.TITLE_ALS_EMBEDDING, s.MODEL_VERSION, asked)
+    same = np.isclose(stored, factors, _RELATIVE, _ABSOLUTE).all(axis=1)
+    ours = set(versions[same].tolist()) - set(versions[~same].tolist())
+    if not ours:
+        raise ValueError(
+            "the feature store holds no vectors of the champion's titles, but those of another model: "
+            "train, or put the bundle of those vectors in service"
+        )
+    # The newest, where vectors of an earlier one happen to be unchanged.
+    return str(max(ours))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from training.calibration import calibration_curve
 from training.config import TrainingConfig
 from training.generating import charts_as_of
 from training.judging import BASELINES, TRUTH_K, Judgement
+from training.moved import Published
 from training.ranker import Ranker, RankingExamples
 from training.report import TrainingReport, write_report
 from training.retrieval import Retrieval
@@ -24,13 +26,14 @@ from training.training_data import TrainingData
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """Everything a training produced."""
+    """Everything a training produced; ``online`` says, by table, how many vectors a warm start published."""
 
     retrieval: Retrieval
     ranker: Ranker
     validation: RankingExamples
     hit_rates: HitRates
     judgement: Judgement
+    online: Mapping[str, Published] = field(default_factory=dict)
 
 
 def publish(
@@ -124,6 +127,7 @@ def report(
             calibration=calibration_curve(scores, trained.validation.labels) if has_rows else None,
             truth=trained.judgement.truth,
             truth_k=TRUTH_K,
+            published=trained.online,
             training_curves={**trained.ranker.curves, **trained.retrieval.tower.curves},
         ),
     )

@@ -17,6 +17,7 @@ from training import report_plots, report_tables
 from training.bundle.manifest import check_version
 from training.calibration import CalibrationCurve
 from training.evaluation.results import MetricRow
+from training.moved import Published
 
 PAGE_FILE: Final = "index.html"
 METRICS_FILE: Final = "metrics.json"
@@ -38,7 +39,8 @@ class TrainingReport:
     ``sizes`` counts what the data set holds ("members", "events", ...). ``baselines`` names the models of
     ``evaluation`` that are there to be beaten. ``importance`` is each ranking feature's share of
     the gain. ``truth`` is, for a simulated service, the mean true play probability of each policy's top
-    ``truth_k``. ``training_curves`` holds one value per iteration, by name.
+    ``truth_k``. ``training_curves`` holds one value per iteration, by name. ``published`` says, by table, how
+    many vectors went online after a warm start, and how many had not moved.
     """
 
     version: str
@@ -55,6 +57,7 @@ class TrainingReport:
     truth: Mapping[str, float] = field(default_factory=dict)
     truth_k: int = 10
     training_curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    published: Mapping[str, Published] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return the report's numbers as JSON; raises ``ValueError`` for a number that is not finite."""

@@ -70,19 +70,25 @@ def fit_retrieval(
     created_at: datetime,
     before: Retrieval | None = None,
     progress: Progress | None = None,
+    factors: Factors | None = None,
 ) -> Retrieval:
     """Fit the core model and the towers on what was known at ``as_of``; store the factors as features.
 
     ``before``, an earlier fit, gives the first factors and weights; without it, stored factors of former
-    trainings are dropped.
+    trainings are dropped. ``factors``, where given, are begun with instead of those of ``before``.
     """
-    retrieval = retrieval_as_of(data, as_of, config, before, progress)
+    retrieval = retrieval_as_of(data, as_of, config, before, progress, factors)
     store_embeddings(
         data.lake, retrieval.factors, retrieval.matrix,
-        trained_at=as_of, created_at=created_at, model_version=f"{config.core_model}-{as_of:%Y%m%dT%H%M%SZ}",
+        trained_at=as_of, created_at=created_at, model_version=model_version(config, as_of, created_at),
         replace=before is None,
     )  # fmt: skip
     return retrieval
+
+
+def model_version(config: TrainingConfig, as_of: datetime, created_at: datetime) -> str:
+    """Return the name that the vectors of one fit bear, and those of no other training."""
+    return f"{config.core_model}-{as_of:%Y%m%dT%H%M%SZ}-{created_at:%Y%m%dT%H%M%SZ}"
 
 
 def retrieval_as_of(
@@ -91,10 +97,12 @@ def retrieval_as_of(
     config: TrainingConfig,
     before: Retrieval | None = None,
     progress: Progress | None = None,
+    factors: Factors | None = None,
 ) -> Retrieval:
     """Fit as :func:`fit_retrieval` does, and store nothing."""
     matrix = interactions_as_of(data, as_of, config)
-    factors = fit_core(config.core_model, matrix, config, before.factors if before else None)
+    first = factors or (before.factors if before else None)
+    factors = fit_core(config.core_model, matrix, config, first)
     inputs = title_contents_as_of(data.gateway, matrix.title_ids, as_of)
     tower = fit_towers(data, as_of, config, inputs, before, progress)
     title_vectors = tower.title_vectors(inputs)

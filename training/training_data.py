@@ -37,12 +37,15 @@ class TrainingData:
 def read_training_data(gateway: FeatureGateway, lake: Lake, config: TrainingConfig) -> TrainingData:
     """Read events, catalogue and members, and cut the time into windows.
 
-    Events of titles that the catalogue does not hold are left out. Raises ``ValueError`` where there are too
-    few events to split.
+    Events of titles that the catalogue does not hold are left out, as are those before the configured window.
+    Raises ``ValueError`` where there are too few events to split.
     """
     catalogue = read_catalogue(lake)
     events = watch_events(lake)
     events = events.take(np.isin(events.title_ids, catalogue.title_ids))
+    if config.window_days is not None and len(events.timestamps):
+        window = timedelta(days=config.window_days) // timedelta(microseconds=1)
+        events = events.take(events.timestamps > events.timestamps[-1] - window)
     members = read_members(lake, events.user_ids)
     windows = training_windows(events.timestamps, config.ranker_share, config.test_share)
     return TrainingData(gateway, lake, events, catalogue, members, windows)

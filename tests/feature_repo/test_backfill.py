@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from feature_repo import schema as s
-from feature_repo.backfill import backfill
+from feature_repo.backfill import backfill, refresh_interactions, stored_encoder
 from feature_repo.backfill_cli import build_features
 from feature_repo.ingest.lake import Lake, LakeError
 
@@ -149,3 +149,34 @@ def test_command_says_what_is_missing(tmp_path: Path):
     result = CliRunner().invoke(build_features, ["--lake", str(tmp_path)])
     assert result.exit_code == 1
     assert "import or simulate data first" in result.output
+
+
+def test_with_the_stored_encoder_content_vectors_stay_what_they_were(lake: Lake) -> None:
+    assert stored_encoder(lake) is None
+    backfill(lake, CREATED, seed=0)
+    before = lake.read(s.TITLE_CONTENT).sort_by(s.TITLE_ID)[s.SYNOPSIS_EMBEDDING].to_pylist()
+    reef = {s.NAME: "Reef", s.TITLE_TYPE: "movie", s.GENRE_NAMES: [], s.CAST: ["Cy"]}
+    reef |= {s.AVAILABLE_SINCE: START}
+    more = [reef | {s.TITLE_ID: f"x{i}", s.SYNOPSIS: f"pirate queen {i} of the reef"} for i in range(9)]
+    lake.append(s.TITLES, table_of(s.TITLES, more))
+    backfill(lake, CREATED, 0, encoder=stored_encoder(lake))
+    kept = lake.read(s.TITLE_CONTENT).sort_by(s.TITLE_ID)
+    assert kept[s.SYNOPSIS_EMBEDDING].to_pylist()[:5] == before
+    assert len(kept) == 14
+    backfill(lake, CREATED, 0)
+    anew = lake.read(s.TITLE_CONTENT).sort_by(s.TITLE_ID)[s.SYNOPSIS_EMBEDDING].to_pylist()[:5]
+    assert anew != before
+
+
+def test_interactions_can_be_brought_up_to_date_alone(lake: Lake) -> None:
+    backfill(lake, CREATED, seed=0)
+    before = contents(lake)
+    lake.append(s.EVENTS, events(60).slice(40).set_column(
+        0, s.EVENT_ID, pa.array([f"new{i}" for i in range(20)])
+    ))  # fmt: skip
+    rows = refresh_interactions(lake, CREATED)
+    refreshed = contents(lake)
+    assert rows == len(refreshed[s.INTERACTIONS.name]) > len(before[s.INTERACTIONS.name])
+    backfill(lake, CREATED, seed=0)
+    assert refreshed[s.INTERACTIONS.name] == contents(lake)[s.INTERACTIONS.name]
+    assert refreshed[s.USER_SNAPSHOT.name] == before[s.USER_SNAPSHOT.name]

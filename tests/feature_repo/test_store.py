@@ -105,3 +105,29 @@ def test_a_silent_redis_is_not_healthy(gateway: FeatureGateway, settings: Settin
     assert gateway.healthy()
     silent = FeatureGateway.open(settings, "redis://127.0.0.1:1/0")
     assert not silent.healthy()
+
+
+def test_a_column_comes_back_as_the_store_holds_it(filled: FeatureGateway) -> None:
+    versions = filled.online_column(s.TITLE_ALS_EMBEDDING, s.MODEL_VERSION, ["t2", "missing"])
+    assert versions.tolist() == ["x", ""]
+    vectors = filled.online_column(s.TITLE_ALS_EMBEDDING, s.TITLE_EMBEDDING, ["missing", "t1"])
+    assert np.isnan(vectors).all(axis=1).tolist() == [True, False]
+    assert len(filled.online_column(s.TITLE_ALS_EMBEDDING, s.MODEL_VERSION, [])) == 0
+
+
+@pytest.mark.parametrize(("overwrite", "found"), [(False, "x"), (True, "older")])
+def test_a_row_replaces_a_younger_one_only_when_told_to(
+    filled: FeatureGateway, make_rows: MakeRows, overwrite: bool, found: str
+) -> None:
+    older = {s.USER_ID: "ann", s.EVENT_TIMESTAMP: NOON - timedelta(days=1), s.MODEL_VERSION: "older"}
+    rows = make_rows(s.USER_ALS_EMBEDDING, [older])
+    filled.write_online(s.USER_ALS_EMBEDDING, rows, overwrite=overwrite)
+    assert filled.online_column(s.USER_ALS_EMBEDDING, s.MODEL_VERSION, ["ann"]).tolist() == [found]
+
+
+def test_a_table_can_be_left_as_it_is_online(filled: FeatureGateway, lake: Lake, make_rows: MakeRows) -> None:
+    row = {s.USER_ID: "ann", s.EVENT_TIMESTAMP: NOON, s.MODEL_VERSION: "retrained"}
+    lake.replace(s.USER_ALS_EMBEDDING, make_rows(s.USER_ALS_EMBEDDING, [row]))
+    arrived = filled.materialize(NOON - timedelta(days=1), NOON, without=[s.USER_ALS_EMBEDDING])
+    assert s.USER_ALS_EMBEDDING.name not in arrived
+    assert filled.member_features("ann", LATER)[s.MODEL_VERSION].tolist() == ["x"]

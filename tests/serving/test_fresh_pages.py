@@ -51,10 +51,9 @@ class Live:
         self.service.keeper.follow()
 
     def page(self, user: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.client.get(f"/v1/members/{user}/homepage?device=tv").get_json()[
-            "rows"
-        ]
-        return found
+        answer = self.client.get(f"/v1/members/{user}/homepage?device=tv")
+        rows: list[dict[str, Any]] = answer.get_json()["rows"]
+        return rows
 
     def row(self, user: str, row_type: str) -> list[str]:
         return [

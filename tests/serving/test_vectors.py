@@ -79,3 +79,20 @@ def test_titles_without_interactions_have_no_vector(named: Any) -> None:
     vectors = named.service.state.models.vectors
     assert np.isnan(vectors.titles[159]).all()
     assert np.isfinite(vectors.titles[:159]).all()
+
+
+def test_a_store_that_got_only_the_vectors_that_moved_changes_no_page(
+    named: Any, page_of: PageOf, bound: Callable[[Any], Any]
+) -> None:
+    """After a retrain: rows of the bundle's training for what moved, older ones nearby for the rest."""
+    before = page_of("ana")["rows"], page_of("kim")["rows"]
+    for place, title in enumerate(named.features.titles.values()):
+        if title[s.TITLE_EMBEDDING] is not None and place % 2:
+            title |= {s.TITLE_EMBEDDING: 1.05 * title[s.TITLE_EMBEDDING], s.MODEL_VERSION: "als-0"}
+    member = named.features.members["kim"]
+    member |= {s.USER_EMBEDDING: -1.05 * member[s.USER_EMBEDDING], s.MODEL_VERSION: "als-0"}
+    refresh(named)
+    assert named.service.state.vector_versions == {"als-1"}
+    at = "2026-03-01T20:10:00Z"
+    assert bound(page_of("ana", at=at)["rows"]) == bound(before[0])
+    assert bound(page_of("kim", at=at)["rows"]) == bound(before[1])

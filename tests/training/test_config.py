@@ -24,7 +24,7 @@ def test_settings_of_a_model_can_be_given_in_part() -> None:
     [
         ("ranker_share", 1.0), ("test_share", 0.0), ("older_share", 1.1), ("window_days", 0.0),
         ("warm_iterations", 0), ("ranker_rows", 0), ("candidates", 1), ("relevance_fraction", -0.1),
-        ("evaluation_members", 0), ("seed", -1), ("epochs", 3),
+        ("evaluation_members", 0), ("seed", -1), ("epochs", 3), ("moved", -0.1),
     ],
 )  # fmt: skip
 def test_a_value_out_of_range_and_an_unknown_setting_are_refused_by_name(field: str, value: float) -> None:

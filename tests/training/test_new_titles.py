@@ -118,3 +118,30 @@ def test_a_champion_that_cannot_fold_in_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match="core_model als"):
         add_title_vectors(lake, gateway, feed, replace(champion, confidence=None), now=NOW)
+
+
+def test_after_a_retrain_the_vector_bears_the_version_of_those_that_are_the_champions(
+    lake: Lake, gateway: FeatureGateway, feed: TitleFeed, champion: BundleContents
+) -> None:
+    """A title that hardly moved has its old row still, whose version is of the model before."""
+    hardly = replace(
+        champion,
+        title_ids=np.array(["t0", "t1"]),
+        title_factors=np.concatenate([champion.title_factors * np.float32(1.05), champion.title_factors]),
+    )
+    before = embedding_rows(
+        s.TITLE_ALS_EMBEDDING, np.array(["t0"]), champion.title_factors, np.array([1]),
+        trained_at=WATCHED, created_at=WATCHED, model_version="als-6",
+    )  # fmt: skip
+    gateway.write_online(s.TITLE_ALS_EMBEDDING, before)
+    assert add_title_vectors(lake, gateway, feed, hardly, now=NOW, minimum_viewers=2) == ["t2"]
+    online = gateway.title_snapshot(["t0", "t1", "t2"], NOW).columns
+    assert online[s.MODEL_VERSION].tolist() == ["als-6", "als-7", "als-7"]
+
+
+def test_a_store_with_the_vectors_of_another_model_is_refused(
+    lake: Lake, gateway: FeatureGateway, feed: TitleFeed, champion: BundleContents
+) -> None:
+    other = replace(champion, title_factors=champion.title_factors * np.float32(2))
+    with pytest.raises(ValueError, match="those of another model"):
+        add_title_vectors(lake, gateway, feed, other, now=NOW, minimum_viewers=2)

@@ -169,6 +169,18 @@ def test_a_window_and_a_share_reach_the_training_matrix(data: TrainingData) -> N
     assert 0 < last_day.fractions.nnz < sampled.fractions.nnz < whole.fractions.nnz
 
 
+def test_events_before_the_window_are_not_read(trained_service: TrainedService, data: TrainingData) -> None:
+    config = TrainingConfig(window_days=4.0)
+    read = read_training_data(trained_service.gateway, trained_service.lake, config)
+    last = int(data.events.timestamps[-1])
+    four_days = 4 * 86_400_000_000
+    np.testing.assert_array_equal(
+        read.events.timestamps, data.events.timestamps[data.events.timestamps > last - four_days]
+    )
+    assert 0 < len(read.events.timestamps) < len(data.events.timestamps)
+    assert read.windows.end == data.windows.end
+
+
 @pytest.fixture
 def without_impressions(data: TrainingData, tmp_path: Path) -> TrainingData:
     """The same data with a lake that holds nothing else, and takes what a step writes."""

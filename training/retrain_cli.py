@@ -1,0 +1,275 @@
+"""``retrain``: train again and again on what has happened since."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final, Never
+
+import click
+from rich.console import Console
+
+from feature_repo.cli import open_gateway
+from feature_repo.settings import Settings
+from training.config import TrainingConfig
+from training.config_option import config_option, read_config
+from training.durations import Duration
+from training.moved import Published
+from training.progress_bar import progress_bar
+from training.retrain import Retrained, reason_of, retrain_once, run_turn, solve_new_titles
+from training.retrain_state import (
+    DamagedRecordError,
+    RetrainRecord,
+    RetrainRunningError,
+    only_retrain,
+    read_record,
+    retrain_running,
+)
+from training.schedule import Agenda, Schedule, Turn, keep_doing
+from training.steps import StepRecorder
+
+TRY_LATER: Final = 75
+"""Exit status, EX_TEMPFAIL of sysexits.h: another retrain is at work."""
+_MINUTE: Final = timedelta(minutes=1)
+_WEEK: Final = 7.0
+
+
+@click.command()
+@click.option("--every", default="1h", show_default=True, type=Duration(_MINUTE), help="Time between runs.")
+@click.option(
+    "--window", type=Duration(timedelta(hours=1), or_none=True), metavar="DURATION",
+    help="Rolling window of events to train on; 0: all.  [default: the configuration's, else 7d]",
+)  # fmt: skip
+@click.option(
+    "--older-share", type=click.FloatRange(0, 1),
+    help="Share of interactions older than a day that is kept; younger ones all are.",
+)  # fmt: skip
+@click.option(
+    "--moved", type=click.FloatRange(0),
+    help="Change, as a share of its length, from which a vector is published.",
+)  # fmt: skip
+@click.option(
+    "--titles-every", default="10m", show_default=True, type=Duration(_MINUTE, or_none=True),
+    help="Between runs, solve new titles this often; 0: only after runs.",
+)  # fmt: skip
+@click.option("--once", is_flag=True, help="Run once, now, and exit.")
+@click.option("--status", is_flag=True, help="Print what became of the last run, and exit.")
+@click.option("--json", "as_json", is_flag=True, help="With --status: as JSON.")
+@config_option
+@click.option("--dataset", default="", help="Name of the data, for the reports.")
+@click.pass_context
+def retrain(
+    context: click.Context,
+    every: timedelta,
+    window: timedelta | None,
+    older_share: float | None,
+    moved: float | None,
+    titles_every: timedelta,
+    once: bool,
+    status: bool,
+    as_json: bool,
+    config_file: Path | None,
+    dataset: str,
+) -> None:
+    """Train on schedule: features, models from the last factors, the vectors that moved, new titles.
+
+    \b
+    Every hour on the last week of events, until Ctrl-C:
+        python -m training retrain --every 1h --window 7d
+    With a fifth of what is older than a day, publishing what moved by a fifth or more:
+        python -m training retrain --every 6h --older-share 0.2 --moved 0.2
+    One run, from cron or by hand; 0: published, 1: failed, 75: another is at work:
+        python -m training retrain --once
+    What became of the last run:
+        python -m training retrain --status
+
+    Runs begin on whole multiples of --every since 1970 UTC. Slots missed by a long run or a pause are made up
+    for by one run. A run that fails is tried again in the next slot; the champion stays in service.
+    """
+    settings = Settings.from_environment()
+    if status:
+        print_status(settings.home, as_json=as_json)
+        return
+    if as_json:
+        raise click.UsageError("--json goes with --status")
+    config = retrain_config(read_config(config_file), window, older_share, moved)
+    retraining = Retraining(settings, config, every, dataset, Console(stderr=True, log_path=False))
+    context.exit(retraining.run(titles_every, once=once))
+
+
+def retrain_config(
+    config: TrainingConfig, window: timedelta | None, older_share: float | None, moved: float | None
+) -> TrainingConfig:
+    """Return the configuration with what the command line says; a week's window where neither says any."""
+    days = config.window_days or _WEEK if window is None else window / timedelta(days=1)
+    asked = {"older_share": older_share, "moved": moved}
+    told = {name: value for name, value in asked.items() if value is not None}
+    return TrainingConfig.model_validate(config.model_dump() | told | {"window_days": days or None})
+
+
+class Retraining:
+    """The command at work: runs that are told of on a console."""
+
+    def __init__(
+        self, settings: Settings, config: TrainingConfig, every: timedelta, dataset: str, console: Console
+    ) -> None:
+        self._settings, self._config, self._dataset = settings, config, dataset
+        self._schedule = Schedule(every)
+        self._console = console
+
+    def say(self, text: str) -> None:
+        """Log a line."""
+        self._console.log(text, markup=False, highlight=False)
+
+    def run(self, titles_every: timedelta, *, once: bool) -> int:
+        """Run once, or until interrupted; return the exit status: 128 and the signal's number for those."""
+        with ending_on_signals() as stopped:
+            try:
+                return self.once() if once else self.keep_on(titles_every)
+            except KeyboardInterrupt:
+                self.say("stopped; the champion stays in service")
+                return 128 + (stopped[0] if stopped else signal.SIGINT)
+
+    def once(self) -> int:
+        """Run now, whatever the schedule says; return the exit status."""
+        now = _wall()
+        last = self._last_turn()
+        here = self._schedule.slot_at(now)
+        turn = Turn(here if last is None else max(here, last.slot), now)
+        try:
+            record = self._run(turn, again=True)
+        except RetrainRunningError as error:
+            self.say(f"{error}; try later")
+            return TRY_LATER
+        return 0 if record is not None and record.outcome == "published" else 1
+
+    def keep_on(self, titles_every: timedelta) -> Never:
+        """Run on schedule until interrupted."""
+        now = _wall()
+        agenda = Agenda(self._schedule, self._last_turn(), now)
+
+        def run(turn: Turn) -> None:
+            try:
+                if self._run(turn) is None:
+                    self.say("this slot was run already, by another process")
+            except RetrainRunningError as error:
+                self.say(f"{error}; this slot is skipped")
+            self.say(f"next run at {_clock(_wall() + agenda.remaining(_wall()))}")
+
+        jobs = [(agenda, run)]
+        if titles_every:
+            schedule = Schedule(titles_every)
+            jobs.append((Agenda(schedule, Turn(schedule.slot_at(now), now), now), self._solve))
+        wait = agenda.remaining(now)
+        self.say(f"every {self._schedule.every}, " + (f"first at {_clock(now + wait)}" if wait else "now"))
+        keep_doing(jobs, _wall, time.sleep)
+
+    def _last_turn(self) -> Turn | None:
+        try:
+            record = read_record(self._settings.home)
+        except DamagedRecordError as error:
+            self.say(str(error))
+            return None
+        return None if record is None else record.turn(self._schedule.every.total_seconds())
+
+    def _run(self, turn: Turn, *, again: bool = False) -> RetrainRecord | None:
+        home, every = self._settings.home, self._schedule.every
+        record = run_turn(home, turn, every, self._work, time.monotonic, again=again)
+        if record is not None:
+            self.say(summary(record))
+        return record
+
+    def _work(self) -> Retrained:
+        recorder = StepRecorder(self.say)
+        with open_gateway(self._settings) as gateway, progress_bar(self._console) as progress:
+            return retrain_once(
+                gateway, self._settings, self._config, recorder,
+                clock=_wall, dataset=self._dataset, progress=progress,
+            )  # fmt: skip
+
+    def _solve(self, turn: Turn) -> None:
+        try:
+            with only_retrain(self._settings.home, turn.began_at), open_gateway(self._settings) as gateway:
+                solved = solve_new_titles(gateway, self._settings, turn.began_at)
+        except RetrainRunningError:
+            return  # which solves them at its end
+        except Exception as error:  # whatever it is, the next look tries again
+            self.say(f"new titles: {reason_of(error)}")
+            return
+        if solved:
+            self.say(f"{len(solved)} new titles solved: {', '.join(solved[:5])}")
+
+
+def summary(record: RetrainRecord) -> str:
+    """Return the line that tells of a run."""
+    took = f"after {record.seconds or 0:.0f} s"
+    if record.outcome != "published":
+        return f"{record.outcome} {took}: {record.reason}; the champion stays, the next slot tries again"
+    parts = [f"bundle {record.bundle} {took}", savings(record.published)]
+    parts.append(f"{record.solved_titles} new titles solved")
+    if record.reason:
+        parts.append(f"new titles wait: {record.reason}")
+    return "; ".join(parts)
+
+
+def savings(published: Mapping[str, Published]) -> str:
+    """Say how many vectors were published, and how many the threshold saved."""
+    if not published:
+        return "all vectors published, of a new beginning"
+    written = sum(vectors.written for vectors in published.values())
+    unmoved = sum(vectors.unmoved for vectors in published.values())
+    share = unmoved / max(1, written + unmoved)
+    return f"{written:,} vectors published, {unmoved:,} saved that had not moved ({share:.0%})"
+
+
+def print_status(home: Path, *, as_json: bool) -> None:
+    """Print the last run's record; a click error where it is damaged."""
+    try:
+        record = read_record(home)
+    except DamagedRecordError as error:
+        raise click.ClickException(str(error)) from error
+    killed = record is not None and record.outcome == "running" and not retrain_running(home)
+    if as_json:
+        shown = None if record is None else record.model_dump_json(indent=2)
+        click.echo("null" if shown is None else shown)
+    elif record is None:
+        click.echo(f"no retrain yet in {home}")
+    else:
+        click.echo(f"began {_clock(record.began_at)}, process {record.pid}, slot {record.slot}")
+        if killed:
+            click.echo("ended without a word, as when its process is killed; the next slot tries again")
+        else:
+            click.echo("running" if record.outcome == "running" else summary(record))
+
+
+@contextmanager
+def ending_on_signals() -> Iterator[list[int]]:
+    """Let Ctrl-C and SIGTERM interrupt the block; yields a list that then names the signal.
+
+    A script starts what it puts in the background with SIGINT ignored; then nothing else would stop it.
+    """
+    stopped: list[int] = []
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        stopped.append(number)
+        raise KeyboardInterrupt
+
+    before: dict[int, Any] = {n: signal.signal(n, interrupt) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _wall() -> datetime:
+    return datetime.now(UTC)
+
+
+def _clock(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%M:%S} UTC"
