@@ -37,7 +37,8 @@ class Live:
         body = [
             {
                 "event_id": str(uuid4()), "user_id": user, "title_id": title, "event_type": kind,
-                "event_timestamp": (self.now + timedelta(milliseconds=n)).isoformat(), "watch_fraction": fraction,
+                "event_timestamp": (self.now + timedelta(milliseconds=n)).isoformat(),
+                "watch_fraction": fraction,
                 "device_type": "tv",
             }
             for n, (title, kind, fraction) in enumerate(events)
