@@ -31,7 +31,7 @@ from training.pipeline import train
 from training.progress_bar import progress_bar
 from training.retrain_cli import retrain
 from training.steps import StepRecorder
-from training.training_data import read_training_data
+from training.training_data import TrainingData, read_training_data
 
 SIMULATED = "simulated service"
 
@@ -142,7 +142,9 @@ def cold_start(config_file: Path | None, share: float) -> None:
             champion = champion_of(settings)
             data = read_training_data(gateway, Lake(settings.lake), config)
             with progress_bar(Console(stderr=True)) as progress:
-                rows = measure_cold_start(data, config, hit_rates_of(champion), share, progress)
+                rows = measure_cold_start(
+                    data, config, hit_rates_of(champion), share, progress, _truth_of(settings, data)
+                )
         except (ValueError, FileNotFoundError, LakeError, BundleError) as error:
             raise click.ClickException(str(error)) from error
     for row in rows:
@@ -189,3 +191,14 @@ def _train(config: TrainingConfig, recorder: StepRecorder, console: Console, dat
 
 def _truth(settings: Settings) -> TruePlayProbability:
     return World.load(settings.simulation).play_probability
+
+
+def _truth_of(settings: Settings, data: TrainingData) -> TruePlayProbability | None:
+    """Return the simulated service's truth, where the data is its own."""
+    if not settings.simulation.is_dir():
+        return None
+    world = World.load(settings.simulation)
+    known = np.isin(data.members.user_ids, world.user_ids).all()
+    return (
+        world.play_probability if known and np.isin(data.catalogue.title_ids, world.title_ids).all() else None
+    )

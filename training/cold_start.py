@@ -29,6 +29,7 @@ from training.evaluation.results import MetricRow, with_interval
 from training.evaluation.top_k import top_k
 from training.generating import charts_as_of
 from training.interactions import InteractionMatrix, rows_of
+from training.judging import TruePlayProbability
 from training.new_titles import solve_title_vectors
 from training.popularity import EVERYWHERE, SegmentScores
 from training.retrieval import Retrieval, retrieval_as_of
@@ -43,6 +44,7 @@ TITLE_K: Final = 100
 MIX: Final = "mix"
 GAIN: Final = "mix - popularity"
 """The mix's value less popularity's, member by member."""
+TRUE_PLAYS: Final = "true_plays"
 _SAMPLES: Final = 200
 
 
@@ -68,11 +70,13 @@ def measure_cold_start(
     hit_rates: mix.HitRates,
     share: float = 0.1,
     progress: Progress | None = None,
+    truth: TruePlayProbability | None = None,
 ) -> list[MetricRow]:
     """Train without the held-out members and titles up to the test window; measure both.
 
     Rows have the segments ``new_members: <stage>`` and ``new_titles: <how>``. ``hit_rates`` are those of a
-    training, which weigh the generators of the mix; ``progress`` follows the towers' training.
+    training, which weigh the generators of the mix; ``progress`` follows the towers' training; ``truth`` also
+    judges new members' lists by how probable it truly is that they play what is on them.
     """
     whole = interactions_as_of(data, data.windows.end)
     held = HeldOut.draw(data, whole, share, config.seed)
@@ -83,7 +87,7 @@ def measure_cold_start(
     retrieval = retrieval_as_of(rest, data.windows.test_start, config, progress=progress)
     popularity, _ = charts_as_of(rest, data.windows.test_start)
     return [
-        *new_members(data, held, retrieval, popularity, hit_rates, config.seed),
+        *new_members(data, held, retrieval, popularity, hit_rates, config.seed, truth),
         *new_titles(data, held, whole, retrieval, config.seed),
     ]
 
@@ -95,18 +99,20 @@ def new_members(
     popularity: SegmentScores,
     hit_rates: mix.HitRates,
     seed: int,
+    truth: TruePlayProbability | None = None,
 ) -> list[MetricRow]:
     """Return recall@20 and NDCG@10 of popularity, of the personal mix at each stage, and their difference.
 
     What is to be found is the same at all stages: titles watched to half or further after the tenth, less the
     picks. The first ten titles and the picks are never ranked. Picks are titles that the member will watch to
-    the end, as a sign-up dialogue would find out.
+    the end, as a sign-up dialogue would find out. With ``truth`` there is TRUE_PLAYS@10 as well: the mean
+    probability that the member plays a title of the first ten.
     """
     rng = np.random.default_rng(seed)
     gram = gram_matrix(retrieval.factors.title_factors)
     prior = MemberPrior.of(retrieval.factors.user_factors)
     lists: dict[str, list[NDArray[np.int64]]] = {}
-    wanted = []
+    wanted, asked = [], []
     for member in _members_in_order(data, held):
         later, fractions = member.titles[10:], member.fractions[10:]
         liked = later[fractions >= s.COMPLETION_FRACTION]
@@ -116,6 +122,7 @@ def new_members(
             continue
         eligible = data.catalogue.available_at(data.windows.test_start) & ~held.titles
         eligible[np.concatenate([member.titles[:10], picks])] = False
+        asked.append(member.user_id)
         wanted.append(np.isin(np.arange(len(eligible)), relevant))
         stages = {f"{n} watches": (member.first(n), member.titles[:0]) for n in STAGES}
         stages[f"{PICKS} picks"] = (member.first(0), picks)
@@ -127,10 +134,11 @@ def new_members(
         lists.setdefault(f"{mix.POPULARITY}|any stage", []).append(best)
     relevant_rows = np.array(wanted)
     rows: list[MetricRow] = []
-    by_popularity = _values(np.array(lists[f"{mix.POPULARITY}|any stage"]), relevant_rows)
+    plays = _TruePlays(truth, data, np.array(asked)) if truth is not None else None
+    by_popularity = _values(np.array(lists[f"{mix.POPULARITY}|any stage"]), relevant_rows, plays)
     for name, ranked in lists.items():
         model, stage = name.split("|")
-        values = _values(np.array(ranked), relevant_rows)
+        values = _values(np.array(ranked), relevant_rows, plays)
         rows += _rows(model, f"new_members: {stage}", values, seed)
         if model == MIX:
             gain = {key: value - by_popularity[key] for key, value in values.items()}
@@ -185,6 +193,7 @@ class _Member:
 
     titles: NDArray[np.int64]
     fractions: NDArray[np.float32]
+    user_id: str
     country: str
     language: str
     now_us: float
@@ -207,8 +216,8 @@ def _members_in_order(data: TrainingData, held: HeldOut) -> Iterator[_Member]:
         order = order[~held.titles[order]]
         if len(order) > 15:
             yield _Member(
-                order, furthest[order], str(data.members.countries[user]), str(data.members.languages[user]),
-                float(events.timestamps[rows[0]]),
+                order, furthest[order], str(data.members.user_ids[user]), str(data.members.countries[user]),
+                str(data.members.languages[user]), float(events.timestamps[rows[0]]),
             )  # fmt: skip
 
 
@@ -290,9 +299,31 @@ PerMember = dict[tuple[str, int], NDArray[np.float64]]
 """(metric, k) to one value for each member."""
 
 
-def _values(ranked: NDArray[np.int64], relevant: NDArray[np.bool_]) -> PerMember:
+@dataclass(frozen=True, slots=True)
+class _TruePlays:
+    """How probable it is that ``user_ids`` (n,) play what is on their lists, as the test window begins."""
+
+    truth: TruePlayProbability
+    data: TrainingData
+    user_ids: NDArray[np.str_]
+
+    def of(self, ranked: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return each member's mean over their list (n, k); an empty place is never played."""
+        when = np.array([float(epoch_microseconds(self.data.windows.test_start))])
+        titles = self.data.catalogue.title_ids[np.maximum(ranked, 0)]
+        probability = self.truth(self.user_ids[:, None], titles, when, np.array([""]))
+        means: NDArray[np.float64] = np.where(ranked >= 0, probability, 0.0).mean(axis=1)
+        return means
+
+
+def _values(
+    ranked: NDArray[np.int64], relevant: NDArray[np.bool_], plays: _TruePlays | None = None
+) -> PerMember:
     hit, count = metrics.hits(ranked, relevant), relevant.sum(axis=1)
-    return {("recall", 20): metrics.recall(hit, count), ("ndcg", 10): metrics.ndcg(hit[:, :10], count)}
+    values = {("recall", 20): metrics.recall(hit, count), ("ndcg", 10): metrics.ndcg(hit[:, :10], count)}
+    if plays is not None:
+        values[TRUE_PLAYS, 10] = plays.of(ranked[:, :10])
+    return values
 
 
 def _rows(model: str, segment: str, values: PerMember, seed: int) -> list[MetricRow]:
