@@ -24,7 +24,7 @@ _EPOCH = "1970-01-01T00:00:00+00:00"
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    r"""Data in, features out.
+    """Data in, features out.
 
     \b
     A service from nothing, step by step:
@@ -69,7 +69,7 @@ def apply() -> None:
 @click.option("--start", default=_EPOCH, show_default=True, type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]))
 @click.option("--end", default=None, type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]), help="Default: now.")
 def materialize(start: datetime, end: datetime | None) -> None:
-    r"""Bring each entity's newest features online, and check that they arrived.
+    """Bring each entity's newest features online, and check that they arrived.
 
     \b
     Example:
@@ -86,7 +86,7 @@ def materialize(start: datetime, end: datetime | None) -> None:
 
 @main.command()
 def env() -> None:
-    r"""Print what other programs need to find this service's state.
+    """Print what other programs need to find this service's state.
 
     \b
     Example:

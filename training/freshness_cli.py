@@ -29,7 +29,7 @@ from training.training_data import read_training_data
 @click.option("--members", default=300, show_default=True, type=click.IntRange(min=1), help="At most.")
 @click.option("--json", "as_json", is_flag=True, help="Print rows as JSON.")
 def freshness(config_file: Path | None, members: int, as_json: bool) -> None:
-    r"""Replay the test days: fresh member vectors beside vectors up to 6 hours old.
+    """Replay the test days: fresh member vectors beside vectors up to 6 hours old.
 
     Trains up to the test window. Needs a champion, whose merge is used; publishes nothing.
 

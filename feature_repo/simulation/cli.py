@@ -45,7 +45,7 @@ def _as_instant(_context: click.Context, _option: click.Parameter, value: str) -
     help="End of the window, RFC 3339.",
 )
 def simulate_command(members: int, titles: int, days: int, seed: int, end: datetime) -> None:
-    r"""Create the simulated service: replace the lake's raw tables and the hidden truth.
+    """Create the simulated service: replace the lake's raw tables and the hidden truth.
 
     The tables go to MARQUEE_LAKE, the truth to MARQUEE_HOME/simulation.
 

@@ -60,7 +60,7 @@ def stream(
     metrics_port: int | None,
     reseed: bool,
 ) -> None:
-    r"""Keep features fresh: from the event log into the online store and the lake, until Ctrl-C.
+    """Keep features fresh: from the event log into the online store and the lake, until Ctrl-C.
 
     Start as many as there is work for; they share the partitions. The first one makes the members' states
     from the events of the lake. After an import with --append, or where a state is in doubt, stop all and
