@@ -159,7 +159,8 @@ class Retraining:
                     self.say("this slot was run already, by another process")
             except RetrainRunningError as error:
                 self.say(f"{error}; this slot is skipped")
-            self.say(f"next run at {_clock(_wall() + agenda.remaining(_wall()))}")
+            ended = _wall()
+            self.say(f"next run at {_clock(ended + agenda.remaining(ended))}")
 
         jobs = [(agenda, run)]
         if titles_every:
