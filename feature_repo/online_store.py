@@ -8,8 +8,8 @@ the folder without anything to export.
 from __future__ import annotations
 
 import atexit
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
@@ -62,8 +62,12 @@ class MarqueeRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
 
         Feast keeps what is there unless the new row is younger, which would keep the first of two trainings
         on the same data, or of two computations of one instant; or, by ``skip_dedup``, takes whatever comes,
-        which would let a materialization undo what the stream knows since.
+        which would let a materialization undo what the stream knows since. Where a caller has set that option
+        all the same, it is heeded.
         """
+        if config.online_store.skip_dedup:
+            super().online_write_batch(config, table, data, progress)
+            return
         latest: dict[bytes, tuple[int, Any]] = {}
         for row in data:
             key, at = row[0].SerializeToString(), _nanos(row[2])
@@ -78,8 +82,8 @@ class MarqueeRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
         if progress is not None:
             progress(len(data) - len(fresh))
         if fresh:
-            config.online_store.skip_dedup = True
-            super().online_write_batch(config, table, fresh, progress)
+            with overwriting(config.online_store):
+                super().online_write_batch(config, table, fresh, progress)
 
     def _written_at(self, config: Any, table: Any, keys: list[Any]) -> list[int | None]:
         """Return when, in nanoseconds since 1970 UTC, each entity's row of the view is of; None: no row."""
@@ -111,6 +115,17 @@ def _lasting_redis_url() -> str:
     url = stack.enter_context(running_redis(Settings.from_environment()))
     atexit.register(stack.close)
     return url
+
+
+@contextmanager
+def overwriting(online_store: Any) -> Iterator[None]:
+    """Let rows be written whatever is there; ``online_store`` is the store's configuration."""
+    before = online_store.skip_dedup
+    online_store.skip_dedup = True
+    try:
+        yield
+    finally:
+        online_store.skip_dedup = before
 
 
 def _nanos(instant: datetime) -> int:

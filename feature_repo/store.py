@@ -10,6 +10,7 @@ import copy
 import hashlib
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -27,7 +28,7 @@ from feature_repo.materialization import (
     materialize_views,
 )
 from feature_repo.online_answers import decode_answer
-from feature_repo.online_store import connection_string
+from feature_repo.online_store import connection_string, overwriting
 from feature_repo.point_in_time import historical_features
 from feature_repo.progress import Progress
 from feature_repo.settings import REPOSITORY_ROOT, Settings
@@ -206,10 +207,11 @@ class FeatureGateway:
             parts.append(decode_answer(answer, (table,), {}, datetime.now(UTC))[column])
         return np.concatenate(parts) if parts else np.empty(0)
 
-    def write_online(self, table: s.Table, rows: pa.Table) -> None:
+    def write_online(self, table: s.Table, rows: pa.Table, *, overwrite: bool = False) -> None:
         """Bring rows of one view online now, for a moment's change; whole tables go by :meth:`materialize`.
 
-        Per entity the row with the latest event timestamp stays, and of one instant the one written last.
+        Per entity the row with the latest event timestamp stays, and of one instant the one written last;
+        with ``overwrite`` the given one in any case.
         Rows go to Feast's store as its own conversion makes them, without its detour over pandas, which takes
         half the time.
         """
@@ -218,7 +220,8 @@ class FeatureGateway:
         view = self._view(table.name)
         types = {f.name: f.dtype.to_value_type() for f in view.entity_columns}
         protobufs = _convert_arrow_to_proto(rows.select([c.name for c in table.columns]), view, types)
-        self._store._get_provider().online_write_batch(self._store.config, view, protobufs, None)
+        with overwriting(self._store.config.online_store) if overwrite else nullcontext():
+            self._store._get_provider().online_write_batch(self._store.config, view, protobufs, None)
 
     def feast_push(self, table: s.Table, frame: Any) -> None:
         """Push a pandas frame online by Feast's own ``push``: the slow baseline of :meth:`write_online`."""

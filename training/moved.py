@@ -62,7 +62,7 @@ def publish_moved(gateway: FeatureGateway, table: s.Table, rows: pa.Table, thres
         chosen[np.argmax(_share_moved(vectors, online))] = True
     kept = rows.filter(pa.array(chosen))
     for begin in range(0, len(kept), _WRITTEN_AT_ONCE):
-        gateway.write_online(table, kept.slice(begin, _WRITTEN_AT_ONCE))
+        gateway.write_online(table, kept.slice(begin, _WRITTEN_AT_ONCE), overwrite=True)
     return Published(len(kept), len(rows) - len(kept))
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from flask.testing import FlaskClient
 
+from feature_repo.redis_server import running_redis
+from feature_repo.settings import Settings
+from feature_repo.store import FeatureGateway
 from feature_repo.stream.live_plays import LivePlays
 from feature_repo.stream.redis_log import RedisEventLog
 from feature_repo.stream.running import StreamRunner, StreamSettings
@@ -18,8 +22,6 @@ from serving.app import create_app
 from serving.bundles import KeeperSettings
 from serving.service import HomepageService
 from tests.conftest import TrainedService
-
-Sees = Callable[[str], dict[str, list[str]]]
 
 
 @dataclass
@@ -65,17 +67,31 @@ class Live:
         ]
 
 
+@pytest.fixture(scope="module")
+def own_service(
+    trained_service: TrainedService, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Settings, FeatureGateway]]:
+    """A copy of the trained service with a Redis of its own: what is sent to it stays."""
+    home = tmp_path_factory.mktemp("fresh") / "home"
+    shutil.copytree(trained_service.settings.home, home, ignore=shutil.ignore_patterns("redis"))
+    settings = Settings(home, str(home / "lake"), None)
+    with running_redis(settings) as url:
+        gateway = FeatureGateway.open(settings, url)
+        gateway.apply()
+        gateway.materialize(datetime(1970, 1, 1, tzinfo=UTC), trained_service.end)
+        yield settings, gateway
+
+
 @pytest.fixture
-def live(trained_service: TrainedService) -> Iterator[Live]:
-    gateway, url = trained_service.gateway, trained_service.gateway.online_url
+def live(own_service: tuple[Settings, FeatureGateway]) -> Iterator[Live]:
+    settings, gateway = own_service
+    url = gateway.online_url
     log = RedisEventLog.open(url, partitions=4)
-    runner = StreamRunner(
-        trained_service.settings, gateway, log, StreamSettings(flush_every=timedelta(days=1))
-    )
+    runner = StreamRunner(settings, gateway, log, StreamSettings(flush_every=timedelta(days=1)))
     runner.seed_if_new()
     runner.work()
     service = HomepageService(
-        trained_service.settings.bundles, lambda: (gateway, gateway.schema_hash()),
+        settings.bundles, lambda: (gateway, gateway.schema_hash()),
         settings=KeeperSettings(clock_mode="replay"),
         open_events=lambda _: RedisEventLog.open(url, partitions=4), open_plays=lambda _: LivePlays.open(url),
     )  # fmt: skip
@@ -124,7 +140,7 @@ def test_what_is_played_now_trends_now(live: Live) -> None:
     assert title in live.row(watcher, "trending_now")[:3]
 
 
-def test_what_a_member_watched_just_now_moves_their_list(live: Live, trained_service: TrainedService) -> None:
+def test_what_a_member_watched_just_now_moves_their_list(live: Live) -> None:
     user = str(live.service.state.example_user_id)
     before = live.row(user, "top_picks")
     shown = {tile["title_id"] for row in live.page(user) for tile in row["tiles"]}
