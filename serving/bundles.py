@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -42,13 +42,15 @@ _log = structlog.get_logger(__name__)
 class KeeperSettings:
     """How the keeper works: the clock it gives to states, and how often it looks for what.
 
-    ``poll_every``: another champion; ``refresh_every``: all titles; ``follow_every``: titles that changed.
+    ``poll_every``: another champion; ``refresh_every``: all titles; ``follow_every``: titles that changed;
+    ``trend_every``: plays, from which the charts of all countries are made anew.
     """
 
     clock_mode: ClockMode = "auto"
     poll_every: timedelta = timedelta(seconds=5)
     refresh_every: timedelta = timedelta(minutes=5)
     follow_every: timedelta = timedelta(milliseconds=200)
+    trend_every: timedelta = timedelta(milliseconds=800)
     schema_hash: str | None = None
     """What the feature definitions hash to; a bundle made for others is refused."""
 
@@ -78,6 +80,7 @@ class StateKeeper:
         self._settings = settings
         self._arrivals = arrivals
         self._trending = None if plays is None else LiveTrending(plays)
+        self._trended_at = datetime.min.replace(tzinfo=UTC)
         self._followed = ""
         self._started_at = wall()
         self._refreshed_at = self._started_at
@@ -147,9 +150,12 @@ class StateKeeper:
 
     def _follow_plays(self) -> None:
         """Let trending follow the plays that the stream has counted."""
-        state = self._holder.current
-        charts = self._trending.charts(state) if self._trending is not None and state is not None else None
-        if state is not None and charts is not None:
+        state, now = self._holder.current, self._wall()
+        if self._trending is None or state is None or now - self._trended_at < self._settings.trend_every:
+            return
+        self._trended_at = now
+        charts = self._trending.charts(state)
+        if charts is not None:
             self._holder.swap(replace(state, models=replace(state.models, trending=charts)))
 
     def _swap_titles(self, state: ServingState, snapshot: TitleSnapshot) -> ServingState:

@@ -92,7 +92,7 @@ def live(own_service: tuple[Settings, FeatureGateway]) -> Iterator[Live]:
     runner.work()
     service = HomepageService(
         settings.bundles, lambda: (gateway, gateway.schema_hash()),
-        settings=KeeperSettings(clock_mode="replay"),
+        settings=KeeperSettings(clock_mode="replay", trend_every=timedelta(0)),
         open_events=lambda _: RedisEventLog.open(url, partitions=4), open_plays=lambda _: LivePlays.open(url),
     )  # fmt: skip
     service.start(watch=False)
