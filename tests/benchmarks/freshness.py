@@ -63,7 +63,8 @@ def _probe(
     members = subject.bundle.contents.user_ids
     user = str(members[number % len(members)])
     title = _offered(port, user)
-    _send(port, [_event(user, title, "play", now, None), _event(user, title, "progress", now, 0.4)])
+    later = now + timedelta(milliseconds=1)  # of one instant the ids would say which comes first
+    _send(port, [_event(user, title, "play", now, None), _event(user, title, "progress", later, 0.4)])
     began = time.perf_counter()
     while title not in _continued(port, user):
         if time.perf_counter() - began > most_seconds:
