@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
+from numpy.typing import NDArray
+
 from feature_repo.settings import Settings
 from training.bundle import CHAMPION, Bundle, BundleAliases, BundleContents, BundleError, load_bundle
 from training.config import TrainingConfig
@@ -38,6 +41,14 @@ def champion_of(settings: Settings) -> BundleContents:
     if bundle is None:
         raise BundleError(settings.bundles, "no champion", "a bundle in service", "Run a training first.")
     return bundle.contents
+
+
+def hit_rates_of(contents: BundleContents) -> dict[str, NDArray[np.float32]]:
+    """Return the hit rates of a bundle, by generator, without the zeros that fill them up."""
+    return {
+        name: curve[curve > 0]
+        for name, curve in zip(contents.hit_rate_sources.tolist(), contents.hit_rates, strict=True)
+    }
 
 
 def warm_start_of(bundle: Bundle, config: TrainingConfig) -> WarmStart | None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 
 from feature_repo.backfill_cli import build_features
@@ -19,8 +18,8 @@ from feature_repo.simulation.cli import simulate_command
 from feature_repo.simulation.world import World
 from feature_repo.stream.seeding import forget as forget_stream
 from feature_repo.title_feed import TitleFeed
-from training.bundle import BundleContents, BundleError
-from training.champion import champion_of
+from training.bundle import BundleError
+from training.champion import champion_of, hit_rates_of
 from training.cold_start import measure_cold_start
 from training.config import TrainingConfig
 from training.config_option import config_option, read_config
@@ -152,14 +151,6 @@ def cold_start(config_file: Path | None, share: float) -> None:
             f"{row.segment:<28}{row.model:<18}{row.metric}@{row.k} {row.value:.4f} "
             f"({row.low:.4f} to {row.high:.4f}, {row.users:,} members)"
         )
-
-
-def hit_rates_of(contents: BundleContents) -> dict[str, NDArray[np.float32]]:
-    """Return the hit rates of a bundle, by generator, without the zeros that fill them up."""
-    return {
-        name: curve[curve > 0]
-        for name, curve in zip(contents.hit_rate_sources.tolist(), contents.hit_rates, strict=True)
-    }
 
 
 main.add_command(freshness)

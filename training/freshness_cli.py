@@ -6,15 +6,15 @@ import json
 from pathlib import Path
 
 import click
-from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
 from feature_repo.cli import open_gateway
 from feature_repo.ingest.lake import Lake, LakeError
 from feature_repo.settings import Settings
-from training.bundle import CHAMPION, BundleAliases, BundleError, load_bundle
-from training.config import TrainingConfig
+from training.bundle import BundleError
+from training.champion import champion_of, hit_rates_of
+from training.config_option import config_option, read_config
 from training.evaluation.results import MetricRow, to_json
 from training.freshness import measure_freshness
 from training.progress_bar import progress_bar
@@ -22,10 +22,7 @@ from training.training_data import read_training_data
 
 
 @click.command()
-@click.option(
-    "--config", "config_file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="JSON with settings of the training.",
-)  # fmt: skip
+@config_option
 @click.option("--members", default=300, show_default=True, type=click.IntRange(min=1), help="At most.")
 @click.option("--json", "as_json", is_flag=True, help="Print rows as JSON.")
 def freshness(config_file: Path | None, members: int, as_json: bool) -> None:
@@ -37,20 +34,14 @@ def freshness(config_file: Path | None, members: int, as_json: bool) -> None:
     Example:
         python -m training freshness --members 500
     """
-    settings = Settings.from_environment()
+    settings, config = Settings.from_environment(), read_config(config_file)
     with open_gateway(settings) as gateway:
         try:
-            config = TrainingConfig.model_validate_json(config_file.read_bytes()) if config_file else None
-            config = config or TrainingConfig()
-            version = BundleAliases(settings.bundles).get(CHAMPION)
-            if version is None:
-                raise click.ClickException(f"no champion in {settings.bundles}; run `make pipeline` first")
-            contents = load_bundle(settings.bundles / version).contents
-            rates = dict(zip(contents.hit_rate_sources.tolist(), contents.hit_rates, strict=True))
+            rates = hit_rates_of(champion_of(settings))
             data = read_training_data(gateway, Lake(settings.lake), config)
             with progress_bar(Console(stderr=True)) as progress:
                 rows = measure_freshness(data, config, rates, members=members, progress=progress)
-        except (ValidationError, ValueError, FileNotFoundError, LakeError, BundleError) as error:
+        except (ValueError, FileNotFoundError, LakeError, BundleError) as error:
             raise click.ClickException(str(error)) from error
     click.echo(json.dumps(to_json(rows), indent=2)) if as_json else Console().print(_table(rows))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from datetime import timedelta
@@ -80,7 +79,7 @@ def stream(
     try:
         with running_redis(settings) as url:
             gateway = FeatureGateway.open(settings, url)
-            log = open_event_log(log_url or os.environ.get(LOG_VARIABLE) or url, partitions)
+            log = open_event_log(log_url or url, partitions)
             runner = StreamRunner(settings, gateway, log, chosen)
             if metrics_port is not None:
                 runner.metrics.serve(metrics_port)

@@ -70,13 +70,10 @@ def no_states(members: int) -> MemberStates:
 
 def packed(states: MemberStates) -> list[bytes]:
     """Return one value per member, as they are stored."""
-    records = np.empty(len(states), _STATE)
-    for f in fields(UserState):
-        records[f.name] = getattr(states.settled, f.name)
     edges = np.searchsorted(states.owners, np.arange(len(states) + 1)).tolist()
     events, until = states.events.tobytes(), states.settled_until.tolist()
     lengths = np.char.str_len(states.ids)
-    values, state, one = [], records.tobytes(), _STATE.itemsize
+    values, state, one = [], _records_of(states.settled).tobytes(), _STATE.itemsize
     for row, (first, end) in enumerate(pairwise(edges)):
         # Each member's ids are as wide as their longest: one long id in the batch is not paid for by all.
         width = max(1, int(lengths[first:end].max(initial=0)))

@@ -23,7 +23,7 @@ from feature_repo.stream.event_clock import EventClock
 from feature_repo.stream.event_log import EventLog, EventLogError
 from feature_repo.stream.leases import TIME_TO_LIVE, LeaseLostError, Leases
 from feature_repo.stream.metrics import StreamMetrics
-from feature_repo.stream.outbox import FLUSH_EVERY, Outbox
+from feature_repo.stream.outbox import FLUSH_EVERY, FLUSHING_PARTITION, Outbox
 from feature_repo.stream.processor import GROUP, Parts, Processor, ProcessorSettings
 from feature_repo.stream.seeding import SEEDING, seed, seeded
 from feature_repo.stream.state_store import StateStore
@@ -85,7 +85,7 @@ class StreamRunner:
         with parts.store.client.lock(SEEDING, timeout=_LONGEST_SEEDING.total_seconds()):
             if seeded(parts.store) and not again:
                 return None
-            if 0 in self._leases.share():
+            if FLUSHING_PARTITION in self._leases.share():
                 self._outbox.flush()  # what has been processed must be in the lake that is read now
             return seed(parts.store, self._lake, parts.codes, parts.titles, lateness, progress)
 
@@ -119,7 +119,7 @@ class StreamRunner:
         """Finish what is due, flush, and give the partitions to the others at once."""
         try:
             self._turn_hours()
-            if 0 in self._leases.held:
+            if FLUSHING_PARTITION in self._leases.held:
                 self.metrics.flushed(self._outbox.flush())
             self._leases.release()
         except (LeaseLostError, RedisError, OSError) as error:
