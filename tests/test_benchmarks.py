@@ -14,8 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import click
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from rich.console import Console
 
 from serving.candidates.query import PageRequest

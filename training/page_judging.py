@@ -32,8 +32,7 @@ from feature_repo.page.shelf import (
 from feature_repo.transforms import candidate_mix as mix
 from feature_repo.transforms.encoding import Arrays
 from training.candidates import Generators
-from training.evaluation import metrics
-from training.evaluation import pages as p
+from training.evaluation import metrics, pages as p
 from training.evaluation.protocol import ALL
 from training.evaluation.results import MetricRow, with_interval
 

@@ -10,9 +10,7 @@ from flask import current_app, request
 from pydantic import BaseModel
 from werkzeug.exceptions import BadRequest
 
-from serving.api import bodies as b
-from serving.api import event_bodies
-from serving.api import models as m
+from serving.api import bodies as b, event_bodies, models as m
 from serving.service import HomepageService
 
 SERVICE: Final = "homepage_service"

@@ -17,8 +17,7 @@ import pyarrow as pa
 import pytest
 from feast.repo_operations import get_repo_files
 
-from feature_repo import definitions
-from feature_repo import schema as s
+from feature_repo import definitions, schema as s
 from feature_repo.ingest.lake import Lake
 from feature_repo.settings import Settings
 from feature_repo.store import FEATURE_REPOSITORY

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from feast import FeatureService
 
-from feature_repo import definitions, services
-from feature_repo import schema as s
+from feature_repo import definitions, schema as s, services
 from feature_repo.settings import REPOSITORY_ROOT
 from feature_repo.transforms.ranking import CONTEXT_INPUTS, MEMBER_INPUTS, RANKING_FEATURES, TITLE_INPUTS
 

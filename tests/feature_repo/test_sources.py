@@ -8,8 +8,7 @@ import pytest
 from feast import FileSource, PushSource
 from feast.types import Array, Bool, FeastType, Float32, Float64, Int64, String
 
-from feature_repo import schema as s
-from feature_repo import sources
+from feature_repo import schema as s, sources
 from feature_repo.ingest.lake import Lake
 from feature_repo.sources import feast_type, fields, lake_source, request_source
 from feature_repo.transforms.ranking import CONTEXT_INPUTS

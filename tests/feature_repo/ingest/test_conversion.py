@@ -7,8 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from feature_repo.ingest.conversion import cast_or_null, convert_column, convert_rows, instants
 from feature_repo.ingest.faults import RowFaults

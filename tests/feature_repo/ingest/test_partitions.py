@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from feature_repo.ingest.partitions import PartitionSpill, partition_directory, partition_instants
 from feature_repo.schema import EVENT_TIMESTAMP, MEMBERS, USER_ID, USER_PROFILE, Table

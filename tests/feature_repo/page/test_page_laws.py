@@ -6,8 +6,7 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, given, settings, strategies as st
 
 from feature_repo.page.assembly import Page, assemble
 from feature_repo.page.exploration import draws_of

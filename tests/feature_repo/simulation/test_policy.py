@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from feature_repo.simulation.config import SimulationConfig
 from feature_repo.simulation.policy import draw_pages, policy_weights, popularity_log_weights

@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from feature_repo.schema import DEVICES, EVENT_TYPES, EVENTS
 from feature_repo.stream.event_record import Event, decode_events, encode_event

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from feature_repo.stream.thumbs import Thumb, hidden_titles, latest_thumbs
 from feature_repo.transforms.user_hidden import HIDES, SHOWS

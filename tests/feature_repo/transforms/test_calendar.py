@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from feature_repo.transforms.calendar import day_end, epoch_microseconds, hour_end, hour_of_day
-from feature_repo.transforms.decay import MICROSECONDS_PER_DAY as DAY
-from feature_repo.transforms.decay import MICROSECONDS_PER_HOUR as HOUR
+from feature_repo.transforms.decay import MICROSECONDS_PER_DAY as DAY, MICROSECONDS_PER_HOUR as HOUR
 
 
 def test_hour_ends_strictly_after_its_instants():

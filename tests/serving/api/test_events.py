@@ -11,8 +11,7 @@ import jsonschema
 import pytest
 import redis
 from flask.testing import FlaskClient
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from feature_repo import schema as s
 from feature_repo.settings import Settings

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from training.bundle import BundleError, list_bundles, load_bundle
-from training.bundle import writing as module
+from training.bundle import BundleError, list_bundles, load_bundle, writing as module
 
 CREATED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
