@@ -13,7 +13,7 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from feature_repo import schema as s
+from feature_repo import encoder_tables as tables, schema as s
 from feature_repo.ingest.lake import Lake
 from feature_repo.store import FeatureGateway
 from feature_repo.title_feed import TitleFeed
@@ -52,7 +52,9 @@ class Arrivals:
     @classmethod
     def open(cls, lake: Lake, gateway: FeatureGateway, feed: TitleFeed) -> Arrivals:
         """Load the encoder that the features were built with; raises ``LakeError`` where there is none."""
-        encoder = ContentEncoder.from_tables(lake.read(s.CONTENT_WORDS), lake.read(s.CONTENT_PEOPLE))
+        encoder = ContentEncoder.from_tables(
+            lake.read(tables.CONTENT_WORDS), lake.read(tables.CONTENT_PEOPLE)
+        )
         return cls(lake, gateway, feed, encoder)
 
     def title_ids(self) -> list[str]:

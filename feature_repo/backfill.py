@@ -8,7 +8,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from feature_repo import schema as s
+from feature_repo import encoder_tables as tables, schema as s
 from feature_repo.ingest.lake import Lake
 from feature_repo.progress import Progress
 from feature_repo.transforms.interactions import interactions
@@ -60,9 +60,9 @@ def backfill(
 
 def stored_encoder(lake: Lake) -> ContentEncoder | None:
     """Return the content encoder of the features that are there; None where there are none yet."""
-    if not (lake.exists(s.CONTENT_WORDS) and lake.exists(s.CONTENT_PEOPLE)):
+    if not (lake.exists(tables.CONTENT_WORDS) and lake.exists(tables.CONTENT_PEOPLE)):
         return None
-    return ContentEncoder.from_tables(lake.read(s.CONTENT_WORDS), lake.read(s.CONTENT_PEOPLE))
+    return ContentEncoder.from_tables(lake.read(tables.CONTENT_WORDS), lake.read(tables.CONTENT_PEOPLE))
 
 
 def refresh_interactions(lake: Lake, created_at: datetime) -> int:
@@ -85,8 +85,8 @@ def _steps(
     return [
         (s.TITLE_METADATA, lambda: iter([title_metadata(titles, created_at)])),
         (s.TITLE_CONTENT, lambda: iter([title_content(titles, encoder, created_at)])),
-        (s.CONTENT_WORDS, lambda: iter(encoder.words_table(created_at).to_batches())),
-        (s.CONTENT_PEOPLE, lambda: iter(encoder.people_table(created_at).to_batches())),
+        (tables.CONTENT_WORDS, lambda: iter(encoder.words_table(created_at).to_batches())),
+        (tables.CONTENT_PEOPLE, lambda: iter(encoder.people_table(created_at).to_batches())),
         (s.USER_PROFILE, lambda: iter([user_profile(_read_if_there(lake, s.MEMBERS), created_at)])),
         (s.USER_PICKS, lambda: iter([user_picks(_read_if_there(lake, s.SIGN_UPS), created_at)])),
         (s.USER_SNAPSHOT, lambda: user_snapshots(log, genres, created_at)),

@@ -11,41 +11,25 @@ from typing import Final
 
 import pyarrow as pa
 
-from feature_repo.tables import Column as Column  # noqa: PLC0414  (so that s.Column is public)
-from feature_repo.tables import Table as Table  # noqa: PLC0414
-
-# --- sizes -----------------------------------------------------------------------------------
-RECENT_TITLES: Final = 50
-"""How many of a member's latest titles the snapshot keeps."""
-CAST_DIMENSIONS: Final = 64
-SYNOPSIS_DIMENSIONS: Final = 512
-ALS_DIMENSIONS: Final = 128
-TWO_TOWER_DIMENSIONS: Final = 256
-
-# --- vocabularies ----------------------------------------------------------------------------
-GENRES: Final = (
-    "Action", "Adventure", "Animation", "Anime", "Biography", "Children", "Comedy", "Crime",
-    "Documentary", "Drama", "Family", "Fantasy", "Film-Noir", "Food & Travel", "History", "Horror",
-    "Music", "Musical", "Mystery", "Nature", "Reality", "Romance", "Science Fiction", "Sport",
-    "Stand-Up", "Talk Show", "Teen", "Thriller", "War", "Western",
-)  # fmt: skip
-"""The order of a genre vector's dimensions. Appending changes the schema hash of every bundle."""
-DEVICES: Final = ("tv", "mobile", "tablet", "web")
-EVENT_TYPES: Final = (
-    "play", "progress", "complete", "pause", "search_after_browse", "hover", "thumbs_up",
-    "thumbs_down",
-)  # fmt: skip
-WATCH_EVENT_TYPES: Final = ("play", "progress", "complete", "pause")
-"""The event types that say something about watching; the others are kept but move no watch state."""
-TITLE_TYPES: Final = ("movie", "series", "short")
-MATURITY_LEVELS: Final = (0, 7, 13, 16, 18)
-"""Youngest age a title is suitable for, in years; a member's limit is one of the same values."""
-ROW_TYPES: Final = (
-    "continue_watching", "top_picks", "because_you_watched", "trending_now", "new_releases", "genre",
-)  # fmt: skip
-EMBEDDING_KINDS: Final = ("collaborative", "content", "two_tower")
-COMPLETION_FRACTION: Final = 0.8
-"""A title watched to this fraction or further counts as completed."""
+from feature_repo.tables import Column as Column, Table as Table
+from feature_repo.vocabularies import (
+    ALS_DIMENSIONS as ALS_DIMENSIONS,
+    CAST_DIMENSIONS as CAST_DIMENSIONS,
+    COMPLETION_FRACTION as COMPLETION_FRACTION,
+    DEVICES as DEVICES,
+    EMBEDDING_KINDS as EMBEDDING_KINDS,
+    EVENT_TYPES as EVENT_TYPES,
+    GENERATORS as GENERATORS,
+    GENRES as GENRES,
+    LAYERS as LAYERS,
+    MATURITY_LEVELS as MATURITY_LEVELS,
+    RECENT_TITLES as RECENT_TITLES,
+    ROW_TYPES as ROW_TYPES,
+    SYNOPSIS_DIMENSIONS as SYNOPSIS_DIMENSIONS,
+    TITLE_TYPES as TITLE_TYPES,
+    TWO_TOWER_DIMENSIONS as TWO_TOWER_DIMENSIONS,
+    WATCH_EVENT_TYPES as WATCH_EVENT_TYPES,
+)
 
 # --- keys and instants -----------------------------------------------------------------------
 USER_ID: Final = "user_id"
@@ -67,6 +51,13 @@ ROW_TYPE: Final = "row_type"
 ROW_INDEX: Final = "row_index"
 POSITION: Final = "position"
 PROPENSITY: Final = "propensity"
+SOURCES: Final = "sources"
+RETRIEVAL_SCORE: Final = "retrieval_score"
+RANKING_SCORE: Final = "ranking_score"
+BUNDLE: Final = "bundle"
+FEATURES_HASH: Final = "features_hash"
+HOLDOUT: Final = "holdout"
+CLICKED: Final = "clicked"
 PLAYED: Final = "played"
 
 # --- titles ----------------------------------------------------------------------------------
@@ -124,10 +115,6 @@ TRAINED_AT: Final = "trained_at"
 TRAINING_EVENT_COUNT: Final = "training_event_count"
 REQUEST_TIMESTAMP: Final = "request_timestamp"
 TWO_TOWER_SCORE: Final = "two_tower_score"
-WORD: Final = "word"
-INVERSE_DOCUMENT_FREQUENCY: Final = "inverse_document_frequency"
-PERSON: Final = "person"
-AXES: Final = "axes"
 
 _INSTANT = pa.timestamp("us", tz="UTC")
 _VECTOR = pa.list_(pa.float32())
@@ -208,6 +195,17 @@ SIGN_UPS: Final = Table(
     partition="month",
 )  # fmt: skip
 
+_why_shown = (
+    Column(SOURCES, _STRINGS, "the candidate generators that found it", nullable=True),
+    Column(RETRIEVAL_SCORE, pa.float32(), "fused rank over the generators", "", True, 0.0, 1.0),
+    Column(RANKING_SCORE, pa.float32(), "the ranker's score; null where it did not decide", nullable=True),
+    Column(BUNDLE, pa.string(), "the models that made the page", nullable=True),
+    Column(FEATURES_HASH, pa.int64(), "hash of the title's row of the ranker's input", nullable=True),
+    *(Column(f"{layer}_arm", pa.string(), f"experiment/arm of the layer {layer}; null: none", nullable=True)
+      for layer in LAYERS),
+    Column(HOLDOUT, pa.bool_(), "the member is held out of all experiments", nullable=True),
+)  # fmt: skip
+
 IMPRESSIONS: Final = Table(
     "impressions", "Tiles that a member was shown, and what came of it.",
     (PAGE_ID, TITLE_ID),
@@ -221,6 +219,8 @@ IMPRESSIONS: Final = Table(
                minimum=0.0, maximum=1.0),
         Column(PLAYED, pa.bool_(), "a play followed from this tile"),
         _fraction,
+        Column(CLICKED, pa.bool_(), "the member reached for it: a hover, a thumb or a play", nullable=True),
+        *_why_shown,
     ),
 )  # fmt: skip
 
@@ -367,28 +367,7 @@ TITLE_ALS_EMBEDDING: Final = _embedding_table(
     "title_als_embedding", "A title's ALS factors.", _title, TITLE_EMBEDDING
 )
 
-CONTENT_WORDS: Final = Table(
-    "content_words", "The words that synopsis embeddings are made of, with their axes.", (WORD,),
-    (
-        Column(WORD, pa.string(), "as the analyser cuts it"), _when,
-        Column(INVERSE_DOCUMENT_FREQUENCY, pa.float32(), "weight of the word", minimum=0.0),
-        Column(AXES, _VECTOR, "the word's row of the SVD's axes", length=SYNOPSIS_DIMENSIONS),
-    ),
-    partition="month",
-)  # fmt: skip
-
-CONTENT_PEOPLE: Final = Table(
-    "content_people", "The people that cast vectors are made of, each with a vector.", (PERSON,),
-    (
-        Column(PERSON, pa.string(), "as billed"), _when,
-        Column(AXES, _VECTOR, "the person's vector", length=CAST_DIMENSIONS),
-    ),
-    partition="month",
-)  # fmt: skip
-
 RAW_TABLES: Final = (EVENTS, TITLES, MEMBERS, SIGN_UPS, IMPRESSIONS)
-ENCODER_TABLES: Final = (CONTENT_WORDS, CONTENT_PEOPLE)
-"""What new titles are encoded with; no feature views."""
 FEATURE_TABLES: Final = (
     USER_SNAPSHOT, USER_SESSION, USER_PROFILE, USER_PICKS, USER_HISTORY, USER_HIDDEN,
     TITLE_METADATA, TITLE_CONTENT, TITLE_STATISTICS, INTERACTIONS, USER_ALS_EMBEDDING, TITLE_ALS_EMBEDDING,

@@ -12,18 +12,18 @@ import click
 import pyarrow as pa
 from redis.exceptions import RedisError
 from rich.console import Console
-from rich.progress import Progress as ProgressBars
-from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as ProgressBars, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table as Grid
 
 from feature_repo.arrivals import Arrivals
+from feature_repo.encoder_tables import CONTENT_WORDS
 from feature_repo.ingest.generic import import_files
 from feature_repo.ingest.import_run import Progress, TableImport
 from feature_repo.ingest.lake import Lake, LakeError
 from feature_repo.ingest.movielens import import_movielens
 from feature_repo.ingest.sources import DataFileError
 from feature_repo.redis_server import RedisUnavailableError, running_redis
-from feature_repo.schema import CONTENT_WORDS, EVENTS, IMPRESSIONS, MEMBERS, TITLES
+from feature_repo.schema import EVENTS, IMPRESSIONS, MEMBERS, TITLES
 from feature_repo.settings import Settings
 from feature_repo.store import FeatureGateway
 from feature_repo.title_feed import TitleFeed

@@ -101,14 +101,21 @@ def impressions_table(
         s.POSITION: tiles.slots % config.row_tiles + 1,
         s.PROPENSITY: tiles.propensities.astype(np.float32),
         s.PLAYED: tiles.played,
+        s.CLICKED: tiles.played,
         s.WATCH_FRACTION: pa.array(fractions, from_pandas=True),
     }
     return _as_table(s.IMPRESSIONS, values)
 
 
 def _as_table(table: s.Table, values: dict[str, pa.Array | NDArray[np.generic]]) -> pa.Table:
+    """Return ``values`` as a table; a column that has none is null throughout."""
     schema = table.arrow_schema
-    return pa.table([pa.array(values[field.name]).cast(field.type) for field in schema], schema=schema)
+    rows = len(values[schema.names[0]])
+    columns = [
+        pa.array(values[field.name]).cast(field.type) if field.name in values else pa.nulls(rows, field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
 
 
 def _taken(vocabulary: NDArray[np.str_] | tuple[str, ...], codes: NDArray[np.int64]) -> pa.Array:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from feature_repo import schema as s
+from feature_repo import encoder_tables as tables, schema as s
 from feature_repo.transforms.arrow_columns import record_batch, vectors
 from feature_repo.transforms.cast import CastEncoder
 from feature_repo.transforms.synopsis import SynopsisEncoder
@@ -33,27 +33,27 @@ class ContentEncoder:
     @classmethod
     def from_tables(cls, words: pa.Table, people: pa.Table) -> ContentEncoder:
         """Read what :meth:`words_table` and :meth:`people_table` wrote, rows in any order."""
-        words, people = words.sort_by(s.WORD), people.sort_by(s.PERSON)
+        words, people = words.sort_by(tables.WORD), people.sort_by(tables.PERSON)
         synopsis = SynopsisEncoder(
-            np.array(words[s.WORD].to_pylist(), dtype=np.str_),
-            words[s.INVERSE_DOCUMENT_FREQUENCY].to_numpy(),
-            _matrix(words[s.AXES], s.SYNOPSIS_DIMENSIONS),
+            np.array(words[tables.WORD].to_pylist(), dtype=np.str_),
+            words[tables.INVERSE_DOCUMENT_FREQUENCY].to_numpy(),
+            _matrix(words[tables.AXES], s.SYNOPSIS_DIMENSIONS),
         )
-        names = people[s.PERSON].combine_chunks()
-        return cls(synopsis, CastEncoder(names, _matrix(people[s.AXES], s.CAST_DIMENSIONS)))
+        names = people[tables.PERSON].combine_chunks()
+        return cls(synopsis, CastEncoder(names, _matrix(people[tables.AXES], s.CAST_DIMENSIONS)))
 
     def words_table(self, fitted_at: datetime) -> pa.Table:
         """Return CONTENT_WORDS."""
-        return _table(s.CONTENT_WORDS, fitted_at, {
-            s.WORD: pa.array(self.synopsis.words.tolist(), pa.string()),
-            s.INVERSE_DOCUMENT_FREQUENCY: pa.array(self.synopsis.frequencies, pa.float32()),
-            s.AXES: vectors(self.synopsis.axes),
+        return _table(tables.CONTENT_WORDS, fitted_at, {
+            tables.WORD: pa.array(self.synopsis.words.tolist(), pa.string()),
+            tables.INVERSE_DOCUMENT_FREQUENCY: pa.array(self.synopsis.frequencies, pa.float32()),
+            tables.AXES: vectors(self.synopsis.axes),
         })  # fmt: skip
 
     def people_table(self, fitted_at: datetime) -> pa.Table:
         """Return CONTENT_PEOPLE."""
-        columns = {s.PERSON: self.cast.people, s.AXES: vectors(self.cast.vectors)}
-        return _table(s.CONTENT_PEOPLE, fitted_at, columns)
+        columns = {tables.PERSON: self.cast.people, tables.AXES: vectors(self.cast.vectors)}
+        return _table(tables.CONTENT_PEOPLE, fitted_at, columns)
 
 
 def title_content(titles: pa.Table, encoder: ContentEncoder, created_at: datetime) -> pa.RecordBatch:

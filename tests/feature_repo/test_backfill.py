@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
-from feature_repo import schema as s
+from feature_repo import encoder_tables as tables, schema as s
 from feature_repo.backfill import backfill, refresh_interactions, stored_encoder
 from feature_repo.backfill_cli import build_features
 from feature_repo.ingest.lake import Lake, LakeError
@@ -17,7 +17,7 @@ from feature_repo.ingest.lake import Lake, LakeError
 START = datetime(2024, 1, 1, tzinfo=UTC)
 CREATED = datetime(2024, 6, 1, tzinfo=UTC)
 BUILT = tuple(t for t in s.FEATURE_TABLES if t not in (s.USER_ALS_EMBEDDING, s.TITLE_ALS_EMBEDDING))
-NAMES = {table.name for table in (*BUILT, *s.ENCODER_TABLES)}
+NAMES = {table.name for table in (*BUILT, *tables.ENCODER_TABLES)}
 
 
 def table_of(table: s.Table, rows: list[dict[str, Any]]) -> pa.Table:
@@ -57,7 +57,7 @@ def test_every_feature_table_but_the_embeddings_is_written(lake: Lake):
     rows = backfill(lake, CREATED, seed=0)
     assert set(rows) == NAMES
     assert {t.name: rows[t.name] for t in BUILT} == {n: len(found) for n, found in contents(lake).items()}
-    assert all(rows[table.name] == lake.read(table).num_rows for table in s.ENCODER_TABLES)
+    assert all(rows[table.name] == lake.read(table).num_rows for table in tables.ENCODER_TABLES)
     assert (rows[s.TITLE_METADATA.name], rows[s.USER_PROFILE.name]) == (5, 0)
     assert not lake.exists(s.USER_ALS_EMBEDDING)
 

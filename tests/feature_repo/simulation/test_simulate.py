@@ -27,9 +27,9 @@ def test_tables_conform_to_the_schema(service: SimulatedService, table: s.Table,
         if column.allowed:
             assert set(flat.drop_null().to_pylist()) <= set(column.allowed)
         if column.minimum is not None:
-            assert min(flat.drop_null().to_pylist()) >= column.minimum
+            assert min(flat.drop_null().to_pylist(), default=column.minimum) >= column.minimum
         if column.maximum is not None:
-            assert max(flat.drop_null().to_pylist()) <= column.maximum
+            assert max(flat.drop_null().to_pylist(), default=column.maximum) <= column.maximum
 
 
 @pytest.mark.parametrize(("table", "name"), TABLES)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from feature_repo import schema as s
+from feature_repo import encoder_tables as tables, schema as s
 from feature_repo.transforms.title_content import ContentEncoder, title_content
 
 CREATED = datetime(2024, 6, 1, tzinfo=UTC)
@@ -27,8 +27,8 @@ def test_an_encoder_that_was_stored_and_read_in_any_order_gives_the_same_vectors
     ])  # fmt: skip
     encoder = ContentEncoder.fit(titles, seed=0)
     words, people = encoder.words_table(CREATED), encoder.people_table(CREATED)
-    assert words.schema == s.CONTENT_WORDS.arrow_schema
-    assert people.schema == s.CONTENT_PEOPLE.arrow_schema
+    assert words.schema == tables.CONTENT_WORDS.arrow_schema
+    assert people.schema == tables.CONTENT_PEOPLE.arrow_schema
     backwards = [table.take(list(range(len(table)))[::-1]) for table in (words, people)]
     again = ContentEncoder.from_tables(*backwards)
     assert title_content(titles, again, CREATED).equals(title_content(titles, encoder, CREATED))
