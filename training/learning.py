@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from feature_repo import schema as s
 from training.config import TrainingConfig
@@ -24,15 +25,20 @@ VALIDATION_SHARE = 0.2
 
 
 def fit_ranker_on_window(
-    data: TrainingData, retrieval: Retrieval, config: TrainingConfig
+    data: TrainingData,
+    retrieval: Retrieval,
+    config: TrainingConfig,
+    left_out: NDArray[np.str_] | None = None,
 ) -> tuple[Ranker, RankingExamples]:
     """Fit the ranker on its window; return it with the validation examples, the latest pages.
 
     Learns from impressions where the lake holds them, else from candidates drawn as the generators
-    would have drawn them. ``retrieval`` must be fitted as of the window's start. Raises ``ValueError`` where
-    there is nothing to learn from.
+    would have drawn them. ``retrieval`` must be fitted as of the window's start; of members ``left_out``
+    nothing is learned. Raises ``ValueError`` where there is nothing to learn from.
     """
     tiles = _tiles(data, retrieval, config)
+    if left_out is not None:
+        tiles = tiles.take(~np.isin(tiles.user_ids, left_out))
     if not len(tiles.labels):
         raise ValueError(
             f"nothing to learn a ranker from between {data.windows.ranker_start} and "

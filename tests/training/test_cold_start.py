@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from training.als import AlsConfig
-from training.cold_start import FIRST_VIEWERS, GAIN, STAGES, HeldOut, measure_cold_start
+from training.cold_start import measure_cold_start
+from training.cold_start.held_out import HeldOut
+from training.cold_start.members import MIX, MIX_AND_RANKER, STAGES, gain
+from training.cold_start.titles import FIRST_VIEWERS
 from training.config import TrainingConfig
 from training.evaluation.results import MetricRow
 from training.training_data import TrainingData, interactions_as_of, read_training_data
@@ -32,14 +35,23 @@ def rows(data: TrainingData) -> list[MetricRow]:
 
 
 def test_every_stage_and_every_way_is_measured_with_its_interval(rows: list[MetricRow]) -> None:
-    stages = {row.segment for row in rows if row.model == "mix"}
-    assert stages == {f"new_members: {n} watches" for n in STAGES} | {"new_members: 3 picks"}
+    for model in (MIX, MIX_AND_RANKER):
+        stages = {row.segment for row in rows if row.model == model}
+        assert stages == {f"new_members: {n} watches" for n in STAGES} | {"new_members: 3 picks"}
     ways = {row.segment for row in rows if row.segment.startswith("new_titles")}
     assert ways == {"new_titles: content only"} | {f"new_titles: {n} viewers" for n in FIRST_VIEWERS}
     for row in rows:
         assert row.low is not None
         assert row.high is not None
-        assert (-1 if row.model == GAIN else 0) <= row.low <= row.value <= row.high <= 1
+        assert (-1 if " - " in row.model else 0) <= row.low <= row.value <= row.high <= 1
+
+
+def test_the_ranker_orders_those_of_whom_something_is_known(rows: list[MetricRow]) -> None:
+    value = {(row.model, row.segment, row.metric): row.value for row in rows}
+    stages = [f"new_members: {n} watches" for n in STAGES]
+    differs = [value[MIX, stage, "ndcg"] != value[MIX_AND_RANKER, stage, "ndcg"] for stage in stages]
+    assert not differs[0]
+    assert any(differs[1:])
 
 
 def test_who_has_neither_watched_nor_picked_gets_what_is_popular(rows: list[MetricRow]) -> None:
@@ -51,10 +63,13 @@ def test_who_has_neither_watched_nor_picked_gets_what_is_popular(rows: list[Metr
 
 def test_the_gain_is_the_difference_from_popularity(rows: list[MetricRow]) -> None:
     value = {(row.model, row.segment, row.metric): row.value for row in rows}
-    for (model, segment, metric), gain in value.items():
-        if model == GAIN:
+    compared = 0
+    for (model, segment, metric), measured in list(value.items()):
+        if (gain(model), segment, metric) in value:
             popularity = value["popularity", "new_members: any stage", metric]
-            assert gain == pytest.approx(value["mix", segment, metric] - popularity)
+            assert value[gain(model), segment, metric] == pytest.approx(measured - popularity)
+            compared += 1
+    assert compared == 2 * 2 * (len(STAGES) + 1)
 
 
 def test_titles_that_nobody_was_seen_to_watch_are_last_by_popularity(rows: list[MetricRow]) -> None:

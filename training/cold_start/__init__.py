@@ -1,0 +1,61 @@
+"""How quickly new members and new titles are served well: measured on some that no model has seen.
+
+Held-out members and titles are taken out of the training altogether. A held-out member's list is then made
+after no watch, after three picks, and after the first, third and tenth watch; a held-out title is looked for
+by its content alone, and after its first viewers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from feature_repo.progress import Progress
+from feature_repo.transforms import candidate_mix as mix
+from training.cold_start.held_out import HeldOut
+from training.cold_start.members import new_members
+from training.cold_start.newcomer_ranking import NewcomerRanking
+from training.cold_start.titles import new_titles
+from training.config import TrainingConfig
+from training.evaluation.results import MetricRow
+from training.generating import charts_as_of
+from training.interactions import rows_of
+from training.judging import TruePlayProbability
+from training.learning import fit_ranker_on_window
+from training.retrieval import retrieval_as_of
+from training.training_data import TrainingData, interactions_as_of
+
+
+def measure_cold_start(
+    data: TrainingData,
+    config: TrainingConfig,
+    hit_rates: mix.HitRates,
+    share: float = 0.1,
+    progress: Progress | None = None,
+    truth: TruePlayProbability | None = None,
+) -> list[MetricRow]:
+    """Train without the held-out members and titles up to the test window; measure both.
+
+    Rows have the segments ``new_members: <stage>`` and ``new_titles: <how>``. ``hit_rates`` are those of a
+    training, which weigh the generators of the mix; ``progress`` follows the towers' training; ``truth`` also
+    judges new members' lists by how probable it truly is that they play what is on them.
+    """
+    whole = interactions_as_of(data, data.windows.end)
+    held = HeldOut.draw(data, whole, share, config.seed)
+    rest = _without(data, held)
+    before = retrieval_as_of(rest, data.windows.ranker_start, config, progress=progress)
+    out = data.members.user_ids[held.members]
+    ranker, _ = fit_ranker_on_window(rest, before, config, left_out=out)
+    retrieval = retrieval_as_of(rest, data.windows.test_start, config, before, progress)
+    popularity, _ = charts_as_of(rest, data.windows.test_start)
+    ranking = NewcomerRanking.prepare(data, retrieval, ranker)
+    return [
+        *new_members(data, held, retrieval, popularity, hit_rates, ranking, config.seed, truth),
+        *new_titles(data, held, whole, retrieval, config.seed),
+    ]
+
+
+def _without(data: TrainingData, held: HeldOut) -> TrainingData:
+    events = data.events
+    unseen = held.members[rows_of(events.user_ids, data.members.user_ids)]
+    unseen |= held.titles[rows_of(events.title_ids, data.catalogue.title_ids)]
+    return replace(data, events=events.take(~unseen))
