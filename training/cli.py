@@ -148,7 +148,7 @@ def cold_start(config_file: Path | None, share: float) -> None:
             raise click.ClickException(str(error)) from error
     for row in rows:
         click.echo(
-            f"{row.segment:<28}{row.model:<18}{row.metric}@{row.k} {row.value:.4f} "
+            f"{row.segment:<28}{row.model:<24}{row.metric}@{row.k} {row.value:.4f} "
             f"({row.low:.4f} to {row.high:.4f}, {row.users:,} members)"
         )
 

@@ -58,18 +58,29 @@ def make_members(config: SimulationConfig, start_us: int, end_us: int, rng: np.r
     countries = rng.choice(len(COUNTRIES), size=count, p=shares / shares.sum())
     native = np.array([LANGUAGES.index(country.language) for country in COUNTRIES])[countries]
     foreign = rng.integers(len(LANGUAGES), size=count)
-    spread = config.activity_spread
-    # The mean of a log-normal is exp(mu + sigma^2 / 2).
-    activity = rng.lognormal(np.log(config.sessions_per_day) - spread**2 / 2, spread, count)
+    activity = draw_activity(config, rng)
     return Members(
         user_ids=np.array([f"m{number:06d}" for number in range(1, count + 1)]),
         countries=countries,
         languages=np.where(rng.random(count) < 0.88, native, foreign),
         maturity_limits=rng.choice(_LIMITS, size=count, p=_LIMIT_SHARES),
         joined_us=_draw_joining(config, start_us, end_us, rng),
-        sessions_per_day=activity.clip(max=6.0),
-        device_shares=rng.dirichlet(_DEVICE_HABITS, size=count),
+        sessions_per_day=activity,
+        device_shares=draw_device_shares(count, rng),
     )
+
+
+def draw_activity(config: SimulationConfig, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw how many sessions a day each of ``config.members`` has in the mean, (M,), at most 6."""
+    spread = config.activity_spread
+    # The mean of a log-normal is exp(mu + sigma^2 / 2).
+    mu = np.log(config.sessions_per_day) - spread**2 / 2
+    return rng.lognormal(mu, spread, config.members).clip(max=6.0)
+
+
+def draw_device_shares(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw the share of each device in a member's sessions, (count, devices); rows sum to 1."""
+    return rng.dirichlet(_DEVICE_HABITS, size=count)
 
 
 def _draw_joining(

@@ -23,7 +23,7 @@ _SMALL_SCREENS: Final = (s.DEVICES.index("mobile"), s.DEVICES.index("tablet"))
 _COMPLETION_BASE: Final = -0.7
 _COMPLETION_BY_TASTE: Final = 0.35
 _COMPLETION_BY_QUALITY: Final = 0.7
-_FATIGUE: Final = 0.3
+FATIGUE: Final = 0.3
 """Logits lost with each earlier viewing of the session."""
 _SMALL_SCREEN_PER_HOUR: Final = 0.8
 """Logits lost per hour of running time on a small screen."""
@@ -95,13 +95,30 @@ def _draw_fractions(
 ) -> NDArray[np.float64]:
     devices = sessions.devices[rows]
     started = sessions.started_us[rows].astype(np.float64)
-    logits = _COMPLETION_BASE - _FATIGUE * earlier + _COMPLETION_BY_QUALITY * world.title_quality[titles]
-    logits += _COMPLETION_BY_TASTE * world.taste_logits(sessions.users[rows], titles, started, devices)
+    logits = finishing_logits(world, sessions.users[rows], titles, started, devices) - FATIGUE * earlier
     hours = catalogue.runtime_minutes[titles] / 60
     logits -= _SMALL_SCREEN_PER_HOUR * hours * np.isin(devices, _SMALL_SCREENS)
-    finished = rng.random(len(rows)) < expit(logits)
-    given_up = rng.beta(1.0, 2.0, len(rows)) * (s.COMPLETION_FRACTION - 0.02) + 0.01
-    return np.where(finished, rng.uniform(0.85, 1.0, len(rows)), given_up)
+    return draw_fractions(logits, rng)
+
+
+def finishing_logits(
+    world: World,
+    users: NDArray[np.int64],
+    titles: NDArray[np.int64],
+    started_us: NDArray[np.float64],
+    devices: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Return how likely each viewing is finished, in logits, before fatigue and the screen's size count."""
+    logits = _COMPLETION_BASE + _COMPLETION_BY_QUALITY * world.title_quality[titles]
+    logits += _COMPLETION_BY_TASTE * world.taste_logits(users, titles, started_us, devices)
+    return np.asarray(logits, dtype=np.float64)
+
+
+def draw_fractions(logits: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw how far each viewing goes, (0, 1]: past COMPLETION_FRACTION where finished, else below it."""
+    finished = rng.random(len(logits)) < expit(logits)
+    given_up = rng.beta(1.0, 2.0, len(logits)) * (s.COMPLETION_FRACTION - 0.02) + 0.01
+    return np.where(finished, rng.uniform(0.85, 1.0, len(logits)), given_up)
 
 
 def _next_parts(franchises: NDArray[np.int64]) -> NDArray[np.int64]:
