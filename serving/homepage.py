@@ -213,7 +213,8 @@ def _merge(query: Query, answers: Mapping[str, Sequence[Candidates]]) -> Merged:
 
 
 def _is_ranked(retrieved: _Retrieved) -> bool:
-    return retrieved.query.member.personal and len(retrieved.merged.rows) > 0
+    query = retrieved.query
+    return query.models.ranker_decides and query.member.personal and len(retrieved.merged.rows) > 0
 
 
 def _matrix(retrieved: _Retrieved) -> NDArray[np.float32] | None:

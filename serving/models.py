@@ -82,6 +82,7 @@ class Models:
     trained_trending: TrainedTrending
     hit_rates: Mapping[str, NDArray[np.float32]]
     ranker: Ranker
+    ranker_decides: bool
     vectors: ModelVectors
 
     @classmethod
@@ -112,6 +113,7 @@ class Models:
             ),
             hit_rates=rates,
             ranker=Ranker.load(contents.ranker),
+            ranker_decides=contents.ranker_decides,
             vectors=ModelVectors.of(contents),
         )
 

@@ -66,12 +66,14 @@ def judge(
     hit_rates: mix.HitRates,
     config: TrainingConfig,
     truth: TruePlayProbability | None = None,
+    ranker_decides: bool = True,
 ) -> Judgement:
     """Measure the baselines, each model alone, the candidate mix, and the mix with the ranker.
 
     ``retrieval`` is fitted as of the test window's start, and features are those of that instant. A member's
     context is the instant and device of their first watch in the window, as a request would bring it. The
-    core model that is not served is fitted here, for comparison.
+    core model that is not served is fitted here, for comparison. Pages begin with the order that is served:
+    the ranker's, or that of the mix where it does not decide.
     """
     window = (data.windows.test_start, data.windows.end)
     generators = generators_as_of(data, retrieval, window, config, hit_rates)
@@ -92,8 +94,9 @@ def judge(
     for name, scorer in _candidate_scorers(generators).items():
         rows += candidate_recall(name, scorer, cases, protocol)
     page_cases = replace(cases, user_rows=_sample(cases.user_rows, config.page_members, config.seed))
+    of_pages = replace(generators, cases=page_cases)
     judge_of_pages = PageJudge.of(
-        replace(generators, cases=page_cases), two_stage, member, titles, data.catalogue.franchise_ids
+        of_pages, two_stage if ranker_decides else None, member, titles, data.catalogue.franchise_ids
     )
     plays = partial(_true_plays, cases, context, truth) if truth else None
     pages = judge_of_pages.judge(plays, BOOTSTRAP_SAMPLES, config.seed)

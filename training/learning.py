@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 
 import numpy as np
@@ -24,19 +26,33 @@ VALIDATION_SHARE = 0.2
 """The latest share of the ranker's pages, which stop its training early."""
 
 
+@dataclass(frozen=True, slots=True)
+class FittedRanker:
+    """A ranker with the examples that stopped its training, the latest pages.
+
+    They are those of ``validated_from`` and later. ``from_impressions``: it learned from what members were
+    shown, not from candidates that were drawn.
+    """
+
+    ranker: Ranker
+    validation: RankingExamples
+    validated_from: datetime
+    from_impressions: bool
+
+
 def fit_ranker_on_window(
     data: TrainingData,
     retrieval: Retrieval,
     config: TrainingConfig,
     left_out: NDArray[np.str_] | None = None,
-) -> tuple[Ranker, RankingExamples]:
-    """Fit the ranker on its window; return it with the validation examples, the latest pages.
+) -> FittedRanker:
+    """Fit the ranker on its window.
 
     Learns from impressions where the lake holds them, else from candidates drawn as the generators
     would have drawn them. ``retrieval`` must be fitted as of the window's start; of members ``left_out``
     nothing is learned. Raises ``ValueError`` where there is nothing to learn from.
     """
-    tiles = _tiles(data, retrieval, config)
+    tiles, from_impressions = _tiles(data, retrieval, config)
     if left_out is not None:
         tiles = tiles.take(~np.isin(tiles.user_ids, left_out))
     if not len(tiles.labels):
@@ -52,19 +68,22 @@ def fit_ranker_on_window(
     early, late = tiles.pages < cut, tiles.pages >= cut
     training, validation = _part(examples, early), _part(examples, late)
     ranker = fit_ranker(training.matrix, training.labels, training.groups, validation, config.ranker)
-    return ranker, validation
+    validated_from = datetime.fromtimestamp(int(tiles.instants[late].min()) / 1e6, UTC)
+    return FittedRanker(ranker, validation, validated_from, from_impressions)
 
 
-def _tiles(data: TrainingData, retrieval: Retrieval, config: TrainingConfig) -> ShownTiles:
+def _tiles(data: TrainingData, retrieval: Retrieval, config: TrainingConfig) -> tuple[ShownTiles, bool]:
+    """Return the tiles to learn from, and whether members were shown them."""
     start, end = data.windows.ranker_start, data.windows.test_start
     if data.lake.exists(s.IMPRESSIONS):
         shown = tiles_from_impressions(data.lake, start, end, most_rows=config.ranker_rows, seed=config.seed)
         if len(shown.labels):
-            return shown
-    return tiles_from_candidates(
+            return shown, True
+    drawn = tiles_from_candidates(
         data.events, (start, end), retrieval, partial(retrieval.member_vectors, data.gateway),
         plan=CandidatePlan(seed=config.seed), most_rows=config.ranker_rows,
     )  # fmt: skip
+    return drawn, False
 
 
 def _part(examples: RankingExamples, rows: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> RankingExamples:

@@ -66,13 +66,13 @@ class CandidateScorer(Protocol):
 class PageJudge:
     """Assembles and measures the pages of ``generators.cases``.
 
-    ``scorer`` ranks the candidates; ``preferences`` (U, G) are the members' decayed shares of viewing per
-    genre; ``franchises`` and ``languages`` int (T,) are as on a :class:`Shelf`; ``information`` (T,) is each
-    title's self-information in bits.
+    ``scorer`` ranks the candidates, None leaves them in the order of the mix; ``preferences`` (U, G) are the
+    members' decayed shares of viewing per genre; ``franchises`` and ``languages`` int (T,) are as on a
+    :class:`Shelf`; ``information`` (T,) is each title's self-information in bits.
     """
 
     generators: Generators
-    scorer: CandidateScorer
+    scorer: CandidateScorer | None
     genres: NDArray[np.bool_]
     franchises: NDArray[np.int64]
     languages: NDArray[np.int64]
@@ -83,7 +83,7 @@ class PageJudge:
     def of(
         cls,
         generators: Generators,
-        scorer: CandidateScorer,
+        scorer: CandidateScorer | None,
         members: Arrays,
         titles: Arrays,
         franchise_ids: NDArray[np.str_],
@@ -133,7 +133,7 @@ class PageJudge:
         eligible = generators.cases.eligible(np.array([user]))[0]
         answers = generators.answers(user, eligible)
         merged = mix.merge(answers, len(eligible), generators.hit_rates)
-        scores = self.scorer.candidate_scores(user, merged.rows)
+        scores = merged.scores if self.scorer is None else self.scorer.candidate_scores(user, merged.rows)
         order = np.argsort(-scores, kind="stable")
         rows = merged.rows[order]
         shelf = Shelf(

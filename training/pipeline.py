@@ -18,6 +18,7 @@ from training.hit_rates import hit_rates
 from training.judging import TruePlayProbability, judge
 from training.learning import fit_ranker_on_window
 from training.moved import Published, publish_moved
+from training.page_order import choose_order
 from training.publishing import Trained, publish, report
 from training.retrieval import Retrieval, fit_retrieval, model_version
 from training.steps import StepRecorder
@@ -60,17 +61,19 @@ def train(
         window = (windows.ranker_start, windows.test_start)
         measured = hit_rates(generators_as_of(data, first, window, config, {}), config.seed)
     with recorder.step("ranker"):
-        ranker, validation = fit_ranker_on_window(data, first, config)
+        fitted = fit_ranker_on_window(data, first, config)
+    with recorder.step("order of the page"):
+        order = choose_order(data, first, fitted, measured, config)
     with recorder.step("retrieval before the test window"):
         second = fit(windows.test_start, first)
     with recorder.step("evaluation"):
-        judgement = judge(data, second, ranker, measured, config, truth)
+        judgement = judge(data, second, fitted.ranker, measured, config, truth, order.ranker_decides)
     with recorder.step("retrieval on everything"):
         final = fit(windows.end, second)
     with recorder.step("materialize"):
         warm = start is not None and start.as_of(windows.end) is not None
         online = bring_online(data, final, config, now, only_moved=warm)
-    trained = Trained(final, ranker, validation, measured, judgement, online)
+    trained = Trained(final, fitted, order, measured, judgement, online)
     with recorder.step("bundle"):
         version = publish(data, trained, config, settings, now)
     report(data, trained, settings, recorder, version=version, created_at=now, dataset=dataset)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -16,8 +16,9 @@ from training.calibration import calibration_curve
 from training.config import TrainingConfig
 from training.generating import charts_as_of
 from training.judging import BASELINES, TRUTH_K, Judgement
+from training.learning import FittedRanker
 from training.moved import Published
-from training.ranker import Ranker, RankingExamples
+from training.page_order import PageOrder
 from training.report import TrainingReport, write_report
 from training.retrieval import Retrieval
 from training.steps import StepRecorder
@@ -29,8 +30,8 @@ class Trained:
     """Everything a training produced; ``online`` says, by table, how many vectors a warm start published."""
 
     retrieval: Retrieval
-    ranker: Ranker
-    validation: RankingExamples
+    fitted: FittedRanker
+    order: PageOrder
     hit_rates: HitRates
     judgement: Judgement
     online: Mapping[str, Published] = field(default_factory=dict)
@@ -49,7 +50,7 @@ def publish(
         schema_hash=data.gateway.schema_hash(),
         seed=config.seed,
         parent=aliases.get(CHAMPION),
-        metrics=headline_metrics(trained.judgement),
+        metrics=headline_metrics(trained.judgement, trained.order),
     )
     aliases.set(CHAMPION, version)
     return version
@@ -72,7 +73,8 @@ def bundle_contents(data: TrainingData, trained: Trained) -> BundleContents:
         tower_weights=retrieval.tower.weights,
         tower_title_vectors=retrieval.title_vectors,
         content_to_als=retrieval.content_to_als,
-        ranker=trained.ranker.to_bytes(),
+        ranker=trained.fitted.ranker.to_bytes(),
+        ranker_decides=trained.order.ranker_decides,
         segments=popularity.segments,
         popularity=popularity.scores,
         countries=trending.segments,
@@ -83,14 +85,16 @@ def bundle_contents(data: TrainingData, trained: Trained) -> BundleContents:
     )
 
 
-def headline_metrics(judgement: Judgement) -> dict[str, Any]:
-    """Return the numbers a manifest carries: per model its metrics over all members, and the truth."""
+def headline_metrics(judgement: Judgement, order: PageOrder) -> dict[str, Any]:
+    """Return the numbers a manifest carries: per model its metrics over all members, what orders the page and
+    why, and the truth.
+    """
     models: dict[str, dict[str, float]] = {}
     for row in judgement.rows:
         if row.segment == "all":
             name = row.metric if row.k is None else f"{row.metric}@{row.k}"
             models.setdefault(row.model, {})[name] = row.value
-    return {"test": models, **({"truth": judgement.truth} if judgement.truth else {})}
+    return {"test": models, "order": asdict(order), **({"truth": judgement.truth} if judgement.truth else {})}
 
 
 def report(
@@ -104,7 +108,8 @@ def report(
     dataset: str,
 ) -> None:
     """Write the training's report beside the bundle's version."""
-    scores = trained.ranker.score(trained.validation.matrix)
+    ranker, validation = trained.fitted.ranker, trained.fitted.validation
+    scores = ranker.score(validation.matrix)
     has_rows = len(scores) > 0
     write_report(
         settings.reports,
@@ -123,11 +128,11 @@ def report(
             evaluation=trained.judgement.rows,
             pages=trained.judgement.pages,
             baselines=BASELINES,
-            importance=trained.ranker.importance(),
-            calibration=calibration_curve(scores, trained.validation.labels) if has_rows else None,
+            importance=ranker.importance(),
+            calibration=calibration_curve(scores, validation.labels) if has_rows else None,
             truth=trained.judgement.truth,
             truth_k=TRUTH_K,
             published=trained.online,
-            training_curves={**trained.ranker.curves, **trained.retrieval.tower.curves},
+            training_curves={**ranker.curves, **trained.retrieval.tower.curves},
         ),
     )

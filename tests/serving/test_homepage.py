@@ -202,3 +202,13 @@ def test_without_assembly_there_is_one_row_of_popular_titles(
     assert page["degraded"] == ["page"]
     assert [row["row_type"] for row in page["rows"]] == ["top_picks"]
     assert ids(page["rows"][0])[:2] == ["t159", "t158"]
+
+
+def test_where_the_ranker_does_not_decide_the_mix_orders_the_page(small: Any, page_of: PageOf) -> None:
+    break_models(small, ranker_decides=False, ranker=Broken())
+    page = page_of("ana")
+    assert page["degraded"] == []  # the ranker was not even asked
+    tiles = [tile for row in rows_of_type(page, "top_picks") for tile in row["tiles"]]
+    assert all(tile["ranking_score"] is None for tile in tiles)
+    first = [tile["retrieval_score"] for tile in tiles if tile["propensity"] == 1.0][:3]
+    assert first == sorted(first, reverse=True)

@@ -17,6 +17,7 @@ from training.catalogue import Catalogue, Members
 from training.config import TrainingConfig
 from training.judging import BASELINES, MIX, MIX_AND_RANKER, ORACLE, RANDOM, TWO_TOWER, Judgement
 from training.learning import fit_ranker_on_window
+from training.page_order import PageOrder
 from training.pipeline import materialize_all
 from training.publishing import CHAMPION, headline_metrics
 from training.retrieval import fit_retrieval
@@ -198,7 +199,10 @@ SMALL = {
 def test_without_impressions_the_ranker_learns_from_candidates(without_impressions: TrainingData) -> None:
     data, config = without_impressions, TrainingConfig.model_validate(SMALL)
     retrieval = fit_retrieval(data, data.windows.ranker_start, config, data.windows.end)
-    ranker, validation = fit_ranker_on_window(data, retrieval, config)
+    fitted = fit_ranker_on_window(data, retrieval, config)
+    ranker, validation = fitted.ranker, fitted.validation
+    assert not fitted.from_impressions
+    assert data.windows.ranker_start <= fitted.validated_from < data.windows.test_start
     assert validation.matrix.shape[1] == len(RANKING_FEATURES)
     assert 0 < validation.labels.mean() < 0.5
     assert np.isfinite(ranker.score(validation.matrix)).all()
@@ -217,8 +221,10 @@ def test_a_window_with_nothing_to_learn_from_is_refused_with_a_remedy(
 
 
 def test_headline_metrics_are_those_over_all_members() -> None:
-    assert headline_metrics(Judgement([], {}, [])) == {"test": {}}
-    assert headline_metrics(Judgement([], {ORACLE: 0.5}, [])) == {"test": {}, "truth": {ORACLE: 0.5}}
+    order = PageOrder(ranker_decides=False, ranker_ndcg=0.1, mix_ndcg=0.2)
+    told = {"test": {}, "order": {"ranker_decides": False, "ranker_ndcg": 0.1, "mix_ndcg": 0.2}}
+    assert headline_metrics(Judgement([], {}, []), order) == told
+    assert headline_metrics(Judgement([], {ORACLE: 0.5}, []), order) == {**told, "truth": {ORACLE: 0.5}}
 
 
 def test_the_catalogue_knows_what_is_available_when_the_test_window_starts(data: TrainingData) -> None:

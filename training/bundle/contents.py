@@ -28,9 +28,10 @@ class BundleContents:
     ``tower_weights`` are those of :mod:`feature_repo.transforms.towers`, by name; ``tower_title_vectors``
     float32 (T, 256), of unit length; ``content_to_als`` float32 (257, 128) takes such a vector, with a 1
     behind it, to a stand-in for the factors that a title does not have yet. ``ranker`` is XGBoost's raw
-    UBJSON; ``popularity`` is float32 (S, T), ``trending`` (C, T) as of the data window's end,
-    ``trending_weights`` (C,) the decayed plays that they are shares of; ``segments``
-    and ``countries`` begin with "", which stands for everybody. ``hit_rates`` (G, CANDIDATES) holds,
+    UBJSON, and ``ranker_decides`` whether pages begin with its order or with that of the merged candidates;
+    ``popularity`` is float32 (S, T), ``trending`` (C, T) as of the data
+    window's end, ``trending_weights`` (C,) the decayed plays that they are shares of; ``segments`` and
+    ``countries`` begin with "", which stands for everybody. ``hit_rates`` (G, CANDIDATES) holds,
     for each of ``hit_rate_sources``, the probability that its candidate of each rank is watched next, 0
     beyond its limit.
     """
@@ -51,6 +52,7 @@ class BundleContents:
     trending_weights: NDArray[np.float32]
     hit_rate_sources: NDArray[np.str_]
     hit_rates: NDArray[np.float32]
+    ranker_decides: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,7 @@ class Manifest(_Frozen):
     parent: Version | None
     seed: int
     confidence: RecordedConfidence | None
+    ranker_decides: bool = True
     metrics: dict[str, JsonValue]
     files: dict[str, FileRecord]
 

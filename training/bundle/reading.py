@@ -60,7 +60,10 @@ def load_bundle(path: Path, expected_schema_hash: str | None = None) -> Bundle:
     manifest = read_manifest(path)
     _check_manifest(path, manifest, expected_schema_hash)
     _check_folder(path)
-    fields: dict[str, Any] = {"tower_weights": {}, "confidence": manifest.fold_in_confidence()}
+    fields: dict[str, Any] = {
+        "tower_weights": {}, "confidence": manifest.fold_in_confidence(),
+        "ranker_decides": manifest.ranker_decides,
+    }  # fmt: skip
     for name, record in manifest.files.items():
         with (path / name).open("rb") as file:
             _check_bytes(file, path / name, record)

@@ -64,6 +64,7 @@ def write_bundle(
         manifest = _manifest(
             files=files, created_at=created_at, data_window=data_window, schema_hash=schema_hash,
             seed=seed, parent=parent, metrics=metrics, confidence=recorded(contents.confidence),
+            ranker_decides=contents.ranker_decides,
         )  # fmt: skip
         _write_synced(stage / MANIFEST_FILE, manifest.to_json().encode())
         stage.chmod(0o755)

@@ -44,10 +44,10 @@ def measure_cold_start(
     rest = _without(data, held)
     before = retrieval_as_of(rest, data.windows.ranker_start, config, progress=progress)
     out = data.members.user_ids[held.members]
-    ranker, _ = fit_ranker_on_window(rest, before, config, left_out=out)
+    fitted = fit_ranker_on_window(rest, before, config, left_out=out)
     retrieval = retrieval_as_of(rest, data.windows.test_start, config, before, progress)
     popularity, _ = charts_as_of(rest, data.windows.test_start)
-    ranking = NewcomerRanking.prepare(data, retrieval, ranker)
+    ranking = NewcomerRanking.prepare(data, retrieval, fitted.ranker)
     return [
         *new_members(data, held, retrieval, popularity, hit_rates, ranking, config.seed, truth),
         *new_titles(data, held, whole, retrieval, config.seed),
