@@ -3,7 +3,8 @@
 A ranker that learned from what members were shown decides: what it knows, logged viewing cannot judge, since
 titles that were not shown could not be watched. Where there are no impressions it learned from candidates
 that were drawn for it, and has to prove itself on the latest pages of its window, which it has not learned
-from: it decides only where it orders them better than the mix does.
+from: it decides only where it orders them better than the mix does. Both then work on vectors as of those
+pages: on older ones the ranker, whose other features are fresh, would win for that alone.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from training.evaluation.cases import EvaluationSet, ranked_lists
 from training.evaluation.scoring import Scorer
 from training.generating import contexts, generators_as_of
 from training.learning import FittedRanker
-from training.retrieval import Retrieval
+from training.retrieval import Retrieval, retrieval_as_of
 from training.training_data import TrainingData
 from training.two_stage import TwoStageScorer
 
@@ -40,15 +41,16 @@ class PageOrder:
 
 def choose_order(
     data: TrainingData,
-    retrieval: Retrieval,
+    before: Retrieval,
     fitted: FittedRanker,
     hit_rates: mix.HitRates,
     config: TrainingConfig,
 ) -> PageOrder:
-    """Choose on the ranker's validation pages; ``retrieval`` is the one that the ranker was fitted with."""
+    """Choose on the ranker's validation pages; retrieval is fitted as of their beginning, from ``before``."""
     window = (fitted.validated_from, data.windows.test_start)
     if fitted.from_impressions or window[0] >= window[1]:
         return PageOrder(ranker_decides=True)
+    retrieval = retrieval_as_of(data, window[0], config, before)
     generators = generators_as_of(data, retrieval, window, config, hit_rates)
     few = generators.cases.user_rows[: config.evaluation_members]
     if not len(few):
