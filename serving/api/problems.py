@@ -15,6 +15,7 @@ from feature_repo.arrivals import UnknownTitleError
 from feature_repo.stream.event_log import EventLogError
 from serving.api.models import InvalidParameter, Problem
 from serving.intake import AlreadyMemberError
+from serving.served_experiments import UnknownArmError
 from serving.service import NotReadyError
 
 PROBLEM_JSON: Final = "application/problem+json"
@@ -45,6 +46,7 @@ def register_problems(app: Flask) -> None:
     app.register_error_handler(ValidationError, _invalid)
     app.register_error_handler(TitleNotFoundError, _not_found)
     app.register_error_handler(UnknownTitleError, _unknown_title)
+    app.register_error_handler(UnknownArmError, _unknown_arm)
     app.register_error_handler(AlreadyMemberError, _already_member)
     app.register_error_handler(RedisError, _store_away)
     app.register_error_handler(EventLogError, _log_away)
@@ -94,6 +96,11 @@ def _unknown_title(error: UnknownTitleError) -> Response:
     refused = InvalidParameter(
         field="selected_title_ids", value=error.title_id, remedy="choose among the titles of the catalogue"
     )
+    return problem(HTTPStatus.BAD_REQUEST, str(error), [refused])
+
+
+def _unknown_arm(error: UnknownArmError) -> Response:
+    refused = InvalidParameter(field="arms", value=error.arm, remedy=error.remedy)
     return problem(HTTPStatus.BAD_REQUEST, str(error), [refused])
 
 
