@@ -9,14 +9,15 @@ from typing import Protocol
 import structlog
 from pydantic import ValidationError
 
-from experiments.definitions import Arm, Experiment, ExperimentDefinition, Status, Treatment
+from experiments.definitions import Arm, Experiment, ExperimentDefinition, Treatment
+from experiments.errors import ExperimentError
 from serving.served_experiments import BundleStates, ServedArm, served_arm
 from serving.settings import ServingSettings
 
 _log = structlog.get_logger(__name__)
 
 
-class TreatmentRefusedError(ValueError):
+class TreatmentRefusedError(ExperimentError):
     """A treatment that this server cannot apply: the place of its arm, its name and the reason."""
 
     def __init__(self, place: int, arm: str, reason: str) -> None:
@@ -61,11 +62,10 @@ class ArmPreparation:
         self._bundles, self._settings = bundles, settings
 
     def prepare(self, experiments: Sequence[Experiment]) -> Prepared:
-        """Make the running ones ready to be served. Never raises."""
+        """Make running experiments ready to be served. Never raises."""
         done = Prepared()
         for experiment in experiments:
-            if experiment.status is Status.RUNNING:
-                self._prepare(experiment, done)
+            self._prepare(experiment, done)
         return done
 
     def check(self, definition: ExperimentDefinition) -> None:

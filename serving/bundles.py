@@ -10,6 +10,7 @@ from pathlib import Path
 
 import structlog
 
+from experiments.bundle_alias import version_behind
 from serving.arrivals import ArrivalSource
 from serving.clock import Clock, ClockMode, service_clock
 from serving.kept_state import KeptState, StateSources
@@ -18,7 +19,7 @@ from serving.members import FeatureReader
 from serving.metrics import Metrics
 from serving.models import Models
 from serving.state import ServingState, StateHolder
-from training.bundle import ALIASES, CHAMPION, Bundle, BundleAliases, load_bundle
+from training.bundle import CHAMPION, Bundle, BundleAliases, load_bundle
 
 _log = structlog.get_logger(__name__)
 
@@ -138,12 +139,7 @@ class StateKeeper:
 
         Raises ``ValueError`` for an alias that was never set.
         """
-        if name not in ALIASES:
-            return name
-        version = BundleAliases(self._root).get(name)
-        if version is None:
-            raise ValueError(f"bundle = {name!r}: the alias was never set; name a version, or set it")
-        return version
+        return version_behind(BundleAliases(self._root), name)
 
     def hold(self, version: str) -> None:
         """Keep the state of one more bundle, unless it is held already. It is held though it be the champion,

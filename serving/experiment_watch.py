@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -10,9 +11,10 @@ from typing import Final
 import structlog
 
 from experiments.definitions import ExperimentDefinition, Status
+from experiments.errors import TransitionError
+from experiments.store import ExperimentStore
 from serving.arm_preparation import ArmPreparation, HeldBundles
 from serving.clock import Clock
-from serving.experiment_store import ExperimentSource, OpenExperiments
 from serving.metrics import Metrics
 from serving.served_experiments import ServedExperiments
 from serving.settings import ServingSettings
@@ -21,6 +23,9 @@ POLL_EVERY: Final = timedelta(seconds=2)
 SWEEP_EVERY: Final = timedelta(minutes=1)
 """Everything is read and swept anew this often though nothing has changed that was announced."""
 _CHALLENGER: Final = "challenger"
+
+OpenExperiments = Callable[[], ExperimentStore]
+"""Opens the store; raises ``StoreUnavailableError`` where its database is away."""
 
 _log = structlog.get_logger(__name__)
 
@@ -54,7 +59,7 @@ class ExperimentWatch:
         self._preparation = ArmPreparation(bundles, settings)
         self._metrics, self._clocks = metrics, clocks
         self._current = ServedExperiments.none(settings)
-        self._store: ExperimentSource | None = None
+        self._store: ExperimentStore | None = None
         self._opening, self._looking = threading.Lock(), threading.Lock()
         self._seen: tuple[int, str | None] | None = None
         """The revision and the challenger that :attr:`current` was made of; None: look again."""
@@ -68,8 +73,8 @@ class ExperimentWatch:
         return self._current
 
     @property
-    def store(self) -> ExperimentSource:
-        """The store, opened at the first call that finds it there; raises what its database does."""
+    def store(self) -> ExperimentStore:
+        """The store, opened at the first call that finds it there; raises ``StoreUnavailableError``."""
         with self._opening:
             if self._store is None:
                 self._store = self._open_store()
@@ -86,13 +91,15 @@ class ExperimentWatch:
         self._stopping.set()
         if self._thread is not None:
             self._thread.join()
+        if self._store is not None:
+            self._store.close()
 
     def look(self) -> None:
         """Look once for a change, and serve by it. Never raises."""
         with self._looking:
             try:
                 self._look()
-            except Exception:  # whatever the store's database raises: pages go on by what was known
+            except Exception:  # the store's database, most likely: pages go on by what was known
                 self._seen = None
                 self._metrics.experiment_store_failed()
                 _log.exception("the experiments could not be read; the last known stay")
@@ -113,14 +120,18 @@ class ExperimentWatch:
         self._swept_at = self._clocks.wall()
         # Before the experiments are read: what changes in between is found at the next look.
         revision = store.revision()
-        experiments, holdout = store.all(), store.holdout()
-        prepared = self._preparation.prepare(experiments)
-        self._current = self._current.with_experiments(prepared.served, prepared.arms, holdout, self._bundles)
-        self._bundles.release(self._current.bundles)
+        prepared = self._preparation.prepare(store.running())
+        served = self._current.with_experiments(
+            prepared.served, prepared.arms, store.holdout(), self._bundles
+        )
+        before, self._current = self._current, served
+        if (served.running, served.bundles) != (before.running, before.bundles):
+            self._metrics.experiments_changed()
+            _log.info("experiments in service", revision=revision, running=sorted(served.running))
+        self._bundles.release(served.bundles)
         for name, reason in prepared.refused.items():
             self._pause(store, name, reason)
         self._seen = None if prepared.waiting else (revision, challenger)
-        _log.info("experiments", revision=revision, running=sorted(self._current.running))
 
     def _sweep_is_due(self) -> bool:
         return self._swept_at is None or self._clocks.wall() - self._swept_at >= SWEEP_EVERY
@@ -131,12 +142,13 @@ class ExperimentWatch:
         except ValueError:  # an experiment that names it is refused with this very reason
             return None
 
-    def _pause(self, store: ExperimentSource, name: str, reason: str) -> None:
+    def _pause(self, store: ExperimentStore, name: str, reason: str) -> None:
         """Pause an experiment that cannot be served; another server may have done so already."""
-        if store.get(name).status is not Status.RUNNING:
-            return
         now = self._clocks.service()
-        _log.error("experiment paused", experiment=name, reason=reason)
-        store.change_status(name, Status.PAUSED, now, reason)
+        try:
+            store.change_status(name, Status.PAUSED, now, reason)
+        except TransitionError:
+            return
         store.alert(name, reason, now)
         self._metrics.experiments_paused(1)
+        _log.error("experiment paused", experiment=name, reason=reason)

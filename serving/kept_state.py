@@ -68,7 +68,7 @@ class KeptState:
         return self._holder.current
 
     def put_in_place(self, bundle: Bundle, models: Models, clock: Clock) -> None:
-        """Read the titles, warm up and serve; raises what the feature store does, and then nothing changes."""
+        """Read the titles, warm up and serve; raises what the feature store does, with nothing changed."""
         sources = self._sources
         # Whatever changes from here on is in the feed after this position.
         followed = sources.arrivals.position() if sources.arrivals is not None else ""

@@ -65,6 +65,9 @@ class Metrics:
         self._paused_experiments = Counter(
             "marquee_experiments_paused", "Experiments that this server paused, with an alert.", registry=r
         )
+        self._experiment_changes = Counter(
+            "marquee_experiment_changes", "Times that a worker came to serve other experiments.", registry=r
+        )
         self._store_failures = Counter(
             "marquee_experiment_store_failures", "Looks at the experiments that failed.", registry=r
         )
@@ -108,6 +111,10 @@ class Metrics:
     def experiments_paused(self, experiments: int) -> None:
         """Count experiments that were paused."""
         self._paused_experiments.inc(experiments)
+
+    def experiments_changed(self) -> None:
+        """Count a worker that serves other experiments, or other bundles for them, from now on."""
+        self._experiment_changes.inc()
 
     def experiment_store_failed(self) -> None:
         """Count a look at the experiments that failed."""

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from experiments.assignment import Assigner, Assignment
-from experiments.definitions import Arm, Eligibility, Experiment, MemberTraits, Status, Treatment
+from experiments.definitions import Arm, Eligibility, Experiment, MemberTraits, Treatment
 from feature_repo import schema as s
 from feature_repo.page.rules import PageRules
 from serving.candidates.stages import GeneratorStage, generator_stages
@@ -121,12 +121,12 @@ class ServedExperiments:
         holdout: int,
         states: BundleStates,
     ) -> ServedExperiments:
-        """Return the same server with these experiments; ``holdout`` in thousandths of the members."""
+        """Return the same server with these running ones; ``holdout`` in thousandths of the members."""
         open_to_all = [one for one in experiments if _admits_unknown(one.definition.eligibility)]
         return replace(
             self,
             states=states,
-            running={one.name: one for one in experiments if one.status is Status.RUNNING},
+            running={one.name: one for one in experiments},
             arms=dict(arms),
             assigner=Assigner(experiments, holdout),
             blind_assigner=Assigner(open_to_all, holdout),

@@ -19,7 +19,7 @@ from serving.arrivals import ArrivalSource
 from serving.bundles import KeeperSettings, StateKeeper
 from serving.candidates.query import PageRequest
 from serving.clock import Clock, wall_clock
-from serving.experiment_store import OpenExperiments
+from serving.experiment_desk import ExperimentDesk, ExperimentPlaces
 from serving.experiment_watch import ExperimentWatch, WatchClocks
 from serving.homepage import HomepageMaker, IdSource, MadePage, unique_id
 from serving.live_trending import PlaySource
@@ -69,7 +69,7 @@ class HomepageService:
         open_memory: OpenMemory | None = None,
         open_events: OpenEvents | None = None,
         open_plays: OpenPlays | None = None,
-        open_experiments: OpenExperiments | None = None,
+        experiments: ExperimentPlaces | None = None,
     ) -> None:
         self.metrics = Metrics()
         self._bundles = bundles
@@ -82,7 +82,7 @@ class HomepageService:
         self._open_memory = open_memory
         self._open_events = open_events
         self._open_plays = open_plays
-        self._open_experiments = open_experiments
+        self._places = experiments
         self._nothing_runs = ServedExperiments.none(self._pages)
         self._events: EventLog | None = None
         self._opening_events = Lock()
@@ -92,7 +92,8 @@ class HomepageService:
         self._reader: FeatureReader | None = None
         self._maker: HomepageMaker | None = None
         self.keeper: StateKeeper | None = None
-        self._watch: ExperimentWatch | None = None
+        self.watch: ExperimentWatch | None = None
+        self._desk: ExperimentDesk | None = None
 
     def start(self, watch: bool = True) -> None:
         """Connect, put the champion and the experiments in service and (``watch``) keep them up to date."""
@@ -109,25 +110,26 @@ class HomepageService:
             self._bundles, reader, self._holder, self.metrics, self._wall, settings, self._arrivals,
             None if self._open_plays is None else self._open_plays(reader),
         )  # fmt: skip
-        if self._open_experiments is not None:
+        if self._places is not None:
             clocks = WatchClocks(self._wall, self.now)
-            self._watch = ExperimentWatch(
-                self._open_experiments, self.keeper, self._pages, self.metrics, clocks
+            self.watch = ExperimentWatch(
+                self._places.open_store, self.keeper, self._pages, self.metrics, clocks
             )
+            self._desk = ExperimentDesk(self.watch, self._places, self._bundles, self.now)
         self._try_events()
         if watch:
             self.keeper.start()
         else:
             self.keeper.check()
-        if self._watch is not None and watch:
-            self._watch.start()
-        elif self._watch is not None:
-            self._watch.look()
+        if self.watch is not None and watch:
+            self.watch.start()
+        elif self.watch is not None:
+            self.watch.look()
 
     def stop(self) -> None:
         """End the background work."""
-        if self._watch is not None:
-            self._watch.stop()
+        if self.watch is not None:
+            self.watch.stop()
         if self.keeper is not None:
             self.keeper.stop()
         if self._events is not None:
@@ -149,14 +151,14 @@ class HomepageService:
     @property
     def experiments(self) -> ServedExperiments:
         """What experiments do to pages at this moment."""
-        return self._nothing_runs if self._watch is None else self._watch.current
+        return self._nothing_runs if self.watch is None else self.watch.current
 
     @property
-    def watch(self) -> ExperimentWatch:
-        """What keeps the experiments; raises :class:`NotReadyError` where this server has none."""
-        if self._watch is None:
+    def experiment_desk(self) -> ExperimentDesk:
+        """What operators do to experiments; raises :class:`NotReadyError` where this server has none."""
+        if self._desk is None:
             raise NotReadyError("this server knows no experiments: it has no store of them")
-        return self._watch
+        return self._desk
 
     def homepage(self, request: PageRequest, state: ServingState) -> MadePage:
         """Make one page from ``state``."""
