@@ -144,7 +144,7 @@ class HomepageMaker:
         self._experiments: Experiments = (lambda: nothing_runs) if experiments is None else experiments
         self._reader, self._memory = reader, memory
         self._features = Stage("features", self._read_member, _no_features, 1.5)
-        self._arms = Stage("arms", self._deal, self._control, 0.05)
+        self._arms = Stage("arms", self._deal, self._control, 0.2)
         self._resting = Stage("shown_seeds", self._resting_seeds, lambda _: frozenset(), 0.3, self._remembers)
         self._taste = Stage("taste", with_taste, fallbacks.same_member, 0.5)
         self._eligibility: Stage[Visit, Allowed] = Stage(
