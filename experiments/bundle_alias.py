@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final, Protocol
 
-from training.bundle import BundleAliases
+from experiments.errors import ExperimentError
+from training.bundle import ALIASES, BundleAliases
 
 CHAMPION: Final = "champion"
 
@@ -23,3 +24,13 @@ class Aliases(Protocol):
 def bundle_aliases(bundles: Path) -> Aliases:
     """Return the aliases of the bundles in a folder."""
     return BundleAliases(bundles)
+
+
+def version_behind(aliases: Aliases, bundle: str) -> str:
+    """Return the version that a treatment's bundle stands for; raises ``ExperimentError`` for an unset alias."""
+    if bundle not in ALIASES:
+        return bundle
+    version = aliases.get(bundle)
+    if version is None:
+        raise ExperimentError(f"no bundle is called {bundle}: name the version to promote as {bundle} first")
+    return version

@@ -9,7 +9,7 @@ import numpy as np
 
 from feature_repo import schema as s
 from feature_repo.page.assembly import Page
-from serving.api.models import Displacement, Explanation, FilterReport, Proposal, ShownAt, TitleWay
+from serving.api.models import ArmReport, Displacement, Explanation, FilterReport, Proposal, ShownAt, TitleWay
 from serving.homepage import MadePage
 
 NOT_PROPOSED: Final = "not_proposed"
@@ -29,7 +29,18 @@ def explain(made: MadePage, title_ids: Sequence[str] = ()) -> Explanation:
     catalogue = made.query.catalogue
     rows = [catalogue.row_of[title_id] for title_id in title_ids] or made.assembled.ranked.rows.tolist()
     ways = _Ways(made)
+    assignment = made.plan.assignment
     return Explanation(
+        arms=[
+            ArmReport(
+                layer=layer,
+                experiment=experiment.name,
+                arm=arm.name,
+                treatment=arm.treatment.model_dump(mode="json", exclude_defaults=True),
+            )
+            for layer, (experiment, arm) in assignment.arms.items()
+        ],
+        held_out=assignment.held_out,
         filters=[
             FilterReport(name=name, removed=int(mask.sum())) for name, mask in made.allowed.removed.items()
         ],

@@ -18,7 +18,6 @@ from feature_repo.transforms.candidate_mix import Merged, merge
 from serving import fallbacks
 from serving.api.models import Homepage, Row
 from serving.candidates.answer import Candidates
-from serving.candidates.generators import GENERATORS, CandidateGenerator
 from serving.candidates.query import PageRequest, Query
 from serving.eligibility import Allowed, Visit, eligible_titles, surely_eligible_titles
 from serving.members import FeatureReader, Member, read_member
@@ -26,7 +25,8 @@ from serving.page.ingredients import ingredients_of
 from serving.page.ranked import Ranked, by_popularity, by_ranker, by_retrieval
 from serving.pipeline import Run, Stage, StageObserver
 from serving.ranking import candidate_features
-from serving.settings import GeneratorSettings, ServingSettings
+from serving.served_experiments import Experiments, PagePlan, ServedExperiments, traits_of
+from serving.settings import ServingSettings
 from serving.shown_seeds import SeedMemory
 from serving.state import ServingState
 from serving.taste import with_taste
@@ -42,10 +42,27 @@ def unique_id() -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Asked:
-    """A request and the state it is answered from."""
+    """A request and the state it is answered from, unless an experiment names another."""
 
     state: ServingState
     request: PageRequest
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Known:
+    """Who asks: as the feature store has them (None: it did not answer), and as the state understands it."""
+
+    asked: _Asked
+    stored: Member | None
+    understood: Member
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Dealt:
+    """Who asks, as the state of their page understands them, and how the page is made."""
+
+    member: Member
+    plan: PagePlan
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +85,7 @@ class _Judged:
     retrieved: _Retrieved
     ranked: Ranked
     page_id: str
+    rules: PageRules
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,11 +110,24 @@ class MadePage:
     allowed: Allowed
     answers: Mapping[str, Sequence[Candidates]]
     assembled: Assembled
-    rules: PageRules
+    plan: PagePlan
+
+    @property
+    def rules(self) -> PageRules:
+        """The rules that the page keeps."""
+        return self.plan.rules
+
+    @property
+    def held_out(self) -> bool:
+        """Whether the member sees no experiment at all."""
+        return self.plan.assignment.held_out
 
 
 class HomepageMaker:
-    """Makes pages. Holds no state of its own: every page is made from the state it is given."""
+    """Makes pages. Holds no state of its own: every page is made from the state it is given.
+
+    ``experiments`` says what runs at the moment; without it the ``settings`` hold for everybody.
+    """
 
     def __init__(
         self,
@@ -105,20 +136,19 @@ class HomepageMaker:
         new_id: IdSource = unique_id,
         settings: ServingSettings | None = None,
         memory: SeedMemory | None = None,
+        experiments: Experiments | None = None,
     ) -> None:
-        chosen = ServingSettings() if settings is None else settings
+        nothing_runs = ServedExperiments.none(ServingSettings() if settings is None else settings)
         self._observer = observer
         self._new_id = new_id
-        self._rules = chosen.page
+        self._experiments: Experiments = (lambda: nothing_runs) if experiments is None else experiments
         self._reader, self._memory = reader, memory
         self._features = Stage("features", self._read_member, _no_features, 1.5)
+        self._arms = Stage("arms", self._deal, self._control, 0.2)
         self._resting = Stage("shown_seeds", self._resting_seeds, lambda _: frozenset(), 0.3, self._remembers)
         self._taste = Stage("taste", with_taste, fallbacks.same_member, 0.5)
         self._eligibility: Stage[Visit, Allowed] = Stage(
             "eligibility", eligible_titles, surely_eligible_titles, 0.2
-        )
-        self._generators = tuple(
-            _stage(generator, chosen.generators[generator.name]) for generator in GENERATORS
         )
         self._ranking_features = Stage("ranking_features", _matrix, lambda _: None, 0.5, _is_ranked)
         self._ranker = Stage("ranker", _rank, _keep_order, 3.0)
@@ -127,33 +157,47 @@ class HomepageMaker:
     def make(self, state: ServingState, request: PageRequest) -> MadePage:
         """Make one page, and tell how it went. A stage that fails is named in ``degraded``."""
         run, page_id = Run(self._observer), self._new_id()
-        visit = self._visit(run, state, request)
+        visit, plan = self._visit(run, _Asked(state, request))
         allowed = run.through(self._eligibility, visit)
-        retrieved = self._retrieve(run, visit.query(allowed))
+        retrieved = self._retrieve(run, visit.query(allowed), plan)
         matrix = run.through(self._ranking_features, retrieved)
         ranked = run.through(self._ranker, _RankerInput(retrieved, matrix))
-        made = run.through(self._page, _Judged(retrieved, ranked, page_id))
+        made = run.through(self._page, _Judged(retrieved, ranked, page_id, plan.rules))
         homepage = Homepage(
             user_id=request.user_id,
             page_id=page_id,
             generated_at=request.at,
-            bundle=state.models.version,
-            experiments={},
+            bundle=plan.state.models.version,
+            experiments=plan.assignment.labels,
+            ui_variant=plan.variant,
             degraded=run.degraded,
             relaxed=made.page.relaxed,
             rows=made.rows,
         )
-        return MadePage(homepage, run, retrieved.query, allowed, retrieved.answers, made, self._rules)
+        return MadePage(homepage, run, retrieved.query, allowed, retrieved.answers, made, plan)
 
-    def _visit(self, run: Run, state: ServingState, request: PageRequest) -> Visit:
-        member = run.through(self._features, _Asked(state, request))
-        member = replace(member, resting_seeds=run.through(self._resting, request))
-        visit = Visit(state, request, member)
-        return replace(visit, member=run.through(self._taste, visit))
+    def _visit(self, run: Run, asked: _Asked) -> tuple[Visit, PagePlan]:
+        dealt = run.through(self._arms, run.through(self._features, asked))
+        member = replace(dealt.member, resting_seeds=run.through(self._resting, asked.request))
+        visit = Visit(dealt.plan.state, asked.request, member)
+        return replace(visit, member=run.through(self._taste, visit)), dealt.plan
 
-    def _read_member(self, asked: _Asked) -> Member:
-        request = asked.request
-        return asked.state.understood(read_member(self._reader, request.user_id, request.at))
+    def _read_member(self, asked: _Asked) -> _Known:
+        stored = read_member(self._reader, asked.request.user_id, asked.request.at)
+        return _Known(asked, stored, asked.state.understood(stored))
+
+    def _deal(self, known: _Known) -> _Dealt:
+        request, champion, stored = known.asked.request, known.asked.state, known.stored
+        traits = None if stored is None else traits_of(stored, request.device)
+        plan = self._experiments().plan(champion, request.user_id, traits, request.device, request.arms)
+        if plan.state is champion:
+            return _Dealt(known.understood, plan)
+        if stored is None:
+            return _Dealt(fallbacks.no_features(plan.state, request), plan)
+        return _Dealt(plan.state.understood(stored), plan)
+
+    def _control(self, known: _Known) -> _Dealt:
+        return _Dealt(known.understood, self._experiments().everybodys(known.asked.state))
 
     def _remembers(self, request: PageRequest) -> bool:
         return self._memory is not None and not request.preview
@@ -161,26 +205,28 @@ class HomepageMaker:
     def _resting_seeds(self, request: PageRequest) -> frozenset[str]:
         return frozenset() if self._memory is None else self._memory.resting(request.user_id)
 
-    def _retrieve(self, run: Run, query: Query) -> _Retrieved:
-        answers = {stage.name: run.through(stage, query) for stage in self._generators}
+    def _retrieve(self, run: Run, query: Query, plan: PagePlan) -> _Retrieved:
+        answers = {stage.name: run.through(stage, query) for stage in plan.generators}
         merging: Stage[Query, Merged] = Stage(
             "merge", lambda q: _merge(q, answers), fallbacks.popular_candidates, 0.5
         )
         return _Retrieved(query, answers, run.through(merging, query))
 
-    def _assemble(self, judged: _Judged) -> Assembled:
-        found = judged.retrieved
-        parts = ingredients_of(found.query, judged.ranked, found.answers, self._rules)
-        page = assemble(parts, self._rules, draws_of(judged.page_id))
+    @staticmethod
+    def _assemble(judged: _Judged) -> Assembled:
+        found, rules = judged.retrieved, judged.rules
+        parts = ingredients_of(found.query, judged.ranked, found.answers, rules)
+        page = assemble(parts, rules, draws_of(judged.page_id))
         rows = describe(found.query, page, found.merged, judged.ranked)
         return Assembled(parts, page, found.merged, judged.ranked, rows)
 
-    def _plain_page(self, judged: _Judged) -> Assembled:
+    @staticmethod
+    def _plain_page(judged: _Judged) -> Assembled:
         query = judged.retrieved.query
         merged = fallbacks.popular_candidates(query)
         ranked = by_retrieval(merged)
-        parts = ingredients_of(query, ranked, {}, self._rules)
-        page = plain_page(parts, self._rules)
+        parts = ingredients_of(query, ranked, {}, judged.rules)
+        page = plain_page(parts, judged.rules)
         return Assembled(parts, page, merged, ranked, describe(query, page, merged, ranked))
 
 
@@ -191,18 +237,8 @@ def query_of(state: ServingState, request: PageRequest, member: Member) -> Query
     return visit.query(eligible_titles(visit))
 
 
-def _no_features(asked: _Asked) -> Member:
-    return fallbacks.no_features(asked.state, asked.request)
-
-
-def _stage(generator: CandidateGenerator, settings: GeneratorSettings) -> Stage[Query, Sequence[Candidates]]:
-    def propose(query: Query) -> Sequence[Candidates]:
-        return generator.propose(query, settings.limit)
-
-    def asked(query: Query) -> bool:
-        return settings.enabled and (query.member.personal or not generator.personal)
-
-    return Stage(generator.name, propose, fallbacks.no_candidates, generator.budget_ms, asked)
+def _no_features(asked: _Asked) -> _Known:
+    return _Known(asked, None, fallbacks.no_features(asked.state, asked.request))
 
 
 def _merge(query: Query, answers: Mapping[str, Sequence[Candidates]]) -> Merged:

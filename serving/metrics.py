@@ -6,6 +6,7 @@ in files; ``python -m serving run`` sets it for the server it starts. (Feast set
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Final
 
@@ -54,6 +55,22 @@ class Metrics:
         self._rejected_events = Counter(
             "marquee_events_rejected", "Events that were refused for what they hold.", registry=r
         )
+        self._experiment_pages = Counter(
+            "marquee_experiment_pages", "Pages answered, by the arms they bear.", ["experiment", "arm"],
+            registry=r,
+        )  # fmt: skip
+        self._held_out_pages = Counter(
+            "marquee_held_out_pages", "Pages answered to members whom no experiment gets.", registry=r
+        )
+        self._paused_experiments = Counter(
+            "marquee_experiments_paused", "Experiments that this server paused, with an alert.", registry=r
+        )
+        self._experiment_changes = Counter(
+            "marquee_experiment_changes", "Times that a worker came to serve other experiments.", registry=r
+        )
+        self._store_failures = Counter(
+            "marquee_experiment_store_failures", "Looks at the experiments that failed.", registry=r
+        )
         self._stage = cache(self._stages.labels)  # looking a child up takes longer than counting
 
     def stage_finished(self, name: str, seconds: float, budget_ms: float) -> None:
@@ -83,6 +100,25 @@ class Metrics:
         """Count the events of one request."""
         self._accepted_events.inc(accepted)
         self._rejected_events.inc(rejected)
+
+    def page_answered(self, arms: Iterable[str], held_out: bool) -> None:
+        """Count one page for each of its arms, ``experiment/arm``."""
+        for arm in arms:
+            self._experiment_pages.labels(*arm.split("/")).inc()
+        if held_out:
+            self._held_out_pages.inc()
+
+    def experiments_paused(self, experiments: int) -> None:
+        """Count experiments that were paused."""
+        self._paused_experiments.inc(experiments)
+
+    def experiments_changed(self) -> None:
+        """Count a worker that serves other experiments, or other bundles for them, from now on."""
+        self._experiment_changes.inc()
+
+    def experiment_store_failed(self) -> None:
+        """Count a look at the experiments that failed."""
+        self._store_failures.inc()
 
     def bundle_swapped(self) -> None:
         """Count a bundle put in place."""

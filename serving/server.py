@@ -8,6 +8,7 @@ from typing import Final, cast, get_args
 
 from flask import Flask
 
+from experiments.opening import decisions_folder, open_store
 from feature_repo.arrivals import Arrivals
 from feature_repo.ingest.lake import Lake
 from feature_repo.settings import Settings
@@ -21,6 +22,7 @@ from serving.app import create_app
 from serving.arrivals import ArrivalSource
 from serving.bundles import KeeperSettings
 from serving.clock import ClockMode
+from serving.experiment_desk import ExperimentPlaces
 from serving.live_trending import PlaySource
 from serving.logs import configure_logs
 from serving.members import FeatureReader
@@ -60,11 +62,12 @@ def application() -> Flask:
         url = os.environ.get(EVENT_LOG_VARIABLE) or cast("FeatureGateway", reader).online_url
         return open_event_log(url, partitions)
 
+    experiments = ExperimentPlaces(lambda: open_store(settings), settings.lake, decisions_folder(settings))
     pages = os.environ.get(SETTINGS_VARIABLE)
     keeper = KeeperSettings(clock_mode=clock_mode(os.environ.get(CLOCK_VARIABLE) or "auto"))
     service = HomepageService(
         settings.bundles, open_reader, settings=keeper, open_arrivals=open_arrivals,
-        open_memory=open_memory, open_events=open_events, open_plays=open_plays,
+        open_memory=open_memory, open_events=open_events, open_plays=open_plays, experiments=experiments,
         pages=ServingSettings.load(Path(pages)) if pages else None,
     )  # fmt: skip
     return create_app(service, os.environ.get(ADMIN_TOKEN, ""))

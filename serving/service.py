@@ -15,15 +15,17 @@ from threadpoolctl import threadpool_limits
 from feature_repo.arrivals import NewMember
 from feature_repo.stream.event_log import EventLog, EventLogError
 from serving import intake
-from serving.api.models import Homepage
 from serving.arrivals import ArrivalSource
 from serving.bundles import KeeperSettings, StateKeeper
 from serving.candidates.query import PageRequest
 from serving.clock import Clock, wall_clock
+from serving.experiment_desk import ExperimentDesk, ExperimentPlaces
+from serving.experiment_watch import ExperimentWatch, WatchClocks
 from serving.homepage import HomepageMaker, IdSource, MadePage, unique_id
 from serving.live_trending import PlaySource
 from serving.members import FeatureReader
 from serving.metrics import Metrics
+from serving.served_experiments import ServedExperiments
 from serving.settings import ServingSettings
 from serving.shown_seeds import SeedMemory
 from serving.state import ServingState, StateHolder
@@ -49,7 +51,7 @@ class NotReadyError(RuntimeError):
 
 
 class HomepageService:
-    """Makes pages from the champion bundle and the feature store.
+    """Makes pages from the champion bundle, the bundles of experiments and the feature store.
 
     Building it connects to nothing, so that it can be built before workers fork; :meth:`start` does.
     """
@@ -67,6 +69,7 @@ class HomepageService:
         open_memory: OpenMemory | None = None,
         open_events: OpenEvents | None = None,
         open_plays: OpenPlays | None = None,
+        experiments: ExperimentPlaces | None = None,
     ) -> None:
         self.metrics = Metrics()
         self._bundles = bundles
@@ -74,11 +77,13 @@ class HomepageService:
         self._settings = KeeperSettings() if settings is None else settings
         self._wall = wall
         self._new_id = new_id
-        self._pages = pages
+        self._pages = ServingSettings() if pages is None else pages
         self._open_arrivals = open_arrivals
         self._open_memory = open_memory
         self._open_events = open_events
         self._open_plays = open_plays
+        self._places = experiments
+        self._nothing_runs = ServedExperiments.none(self._pages)
         self._events: EventLog | None = None
         self._opening_events = Lock()
         self._arrivals: ArrivalSource | None = None
@@ -87,28 +92,44 @@ class HomepageService:
         self._reader: FeatureReader | None = None
         self._maker: HomepageMaker | None = None
         self.keeper: StateKeeper | None = None
+        self.watch: ExperimentWatch | None = None
+        self._desk: ExperimentDesk | None = None
 
     def start(self, watch: bool = True) -> None:
-        """Connect, put the champion in service and (``watch``) keep it up to date in the background."""
+        """Connect, put the champion and the experiments in service and (``watch``) keep them up to date."""
         limit_threads()
         reader, schema_hash = self._open_reader()
         self._arrivals = self._open_arrivals(reader) if self._open_arrivals is not None else None
         self._memory = self._open_memory(reader) if self._open_memory is not None else None
         settings = replace(self._settings, schema_hash=schema_hash)
         self._reader = reader
-        self._maker = HomepageMaker(reader, self.metrics, self._new_id, self._pages, self._memory)
+        self._maker = HomepageMaker(
+            reader, self.metrics, self._new_id, self._pages, self._memory, lambda: self.experiments
+        )
         self.keeper = StateKeeper(
             self._bundles, reader, self._holder, self.metrics, self._wall, settings, self._arrivals,
             None if self._open_plays is None else self._open_plays(reader),
         )  # fmt: skip
+        if self._places is not None:
+            clocks = WatchClocks(self._wall, self.now)
+            self.watch = ExperimentWatch(
+                self._places.open_store, self.keeper, self._pages, self.metrics, clocks
+            )
+            self._desk = ExperimentDesk(self.watch, self._places, self._bundles, self.now)
         self._try_events()
         if watch:
             self.keeper.start()
         else:
             self.keeper.check()
+        if self.watch is not None and watch:
+            self.watch.start()
+        elif self.watch is not None:
+            self.watch.look()
 
     def stop(self) -> None:
         """End the background work."""
+        if self.watch is not None:
+            self.watch.stop()
         if self.keeper is not None:
             self.keeper.stop()
         if self._events is not None:
@@ -122,14 +143,33 @@ class HomepageService:
             raise NotReadyError("no bundle in service; publish one and point the champion alias to it")
         return state
 
+    def now(self) -> datetime:
+        """Return the service's present: that of the state in service, the wall's before there is one."""
+        state = self._holder.current
+        return self._wall() if state is None else state.clock()
+
+    @property
+    def experiments(self) -> ServedExperiments:
+        """What experiments do to pages at this moment."""
+        return self._nothing_runs if self.watch is None else self.watch.current
+
+    @property
+    def experiment_desk(self) -> ExperimentDesk:
+        """What operators do to experiments; raises :class:`NotReadyError` where this server has none."""
+        if self._desk is None:
+            raise NotReadyError("this server knows no experiments: it has no store of them")
+        return self._desk
+
     def homepage(self, request: PageRequest, state: ServingState) -> MadePage:
         """Make one page from ``state``."""
         if self._maker is None:
             raise NotReadyError("the service was not started")
         return self._maker.make(state, request)
 
-    def shown(self, page: Homepage) -> None:
+    def shown(self, made: MadePage) -> None:
         """Take note of a page that was answered. It is off the member's way: a failure is logged, no more."""
+        page = made.homepage
+        self.metrics.page_answered(page.experiments.values(), made.held_out)
         if self._memory is None:
             return
         seeds = [row.seed_title_id for row in page.rows if row.seed_title_id is not None]

@@ -22,18 +22,21 @@ blueprint = Blueprint("homepages", __name__)
 def homepage(user_id: str) -> Response:
     """Answer a member's page, made for ``at`` or for the service's present."""
     asked = parse(HomepageParameters, user_id=user_id)
-    if asked.explain:
+    if asked.explain or asked.arms is not None:
         require_admin()
     marquee = service()
     state = marquee.state
     at = state.clock() if asked.at is None else asked.at.astimezone(UTC)
-    preview = asked.explain or asked.at is not None
-    made = marquee.homepage(PageRequest(user_id, asked.device or "", at, asked.country, preview), state)
+    arms = asked.forced_arms
+    marquee.experiments.named(arms)  # an arm that does not run is refused before a page is made
+    preview = asked.explain or asked.at is not None or bool(arms)
+    request = PageRequest(user_id, asked.device or "", at, asked.country, preview, arms)
+    made = marquee.homepage(request, state)
     report_stages(made.run.timings)
     body = _explained(made, asked.title_id) if asked.explain else _plain(made.homepage)
     response = Response(body, content_type="application/json")
     if not preview:
-        response.call_on_close(lambda: marquee.shown(made.homepage))
+        response.call_on_close(lambda: marquee.shown(made))
     return response
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -86,9 +86,20 @@ class FilterReport(_Answer):
     removed: int
 
 
+class ArmReport(_Answer):
+    """An arm that had a say in a page, and what it changes."""
+
+    layer: str
+    experiment: str
+    arm: str
+    treatment: dict[str, Any] = Field(description="empty for control")
+
+
 class Explanation(_Answer):
     """Why a page is as it is."""
 
+    arms: list[ArmReport]
+    held_out: bool = Field(description="the member sees no experiment")
     filters: list[FilterReport]
     candidates: int
     relaxed: list[str]
@@ -102,7 +113,8 @@ class Homepage(_Answer):
     page_id: str
     generated_at: AwareDatetime = Field(description="the instant that the page was made for")
     bundle: str
-    experiments: dict[str, str] = Field(description="layer to arm")
+    experiments: dict[str, str] = Field(description="layer to `experiment/arm`")
+    ui_variant: str | None = Field(description="what the client shows the page as; null: as ever")
     degraded: list[str] = Field(description="the stages that failed and were answered by a fallback")
     relaxed: list[str] = Field(
         description="the page's rules that gave way, since too few titles could be shown"
@@ -214,6 +226,16 @@ class HomepageParameters(BaseModel):
     title_id: Identifier | None = Field(
         None, description="with `explain`: the way of this title alone, whatever became of it"
     )
+    arms: Annotated[str, StringConstraints(max_length=1000)] | None = Field(
+        None,
+        description="`layer:experiment/arm`, one or several with commas between: a preview under these arms "
+        "of running experiments, whatever the member's own are; needs the admin token",
+    )
+
+    @property
+    def forced_arms(self) -> tuple[str, ...]:
+        """The arms named, in order."""
+        return () if self.arms is None else tuple(arm.strip() for arm in self.arms.split(","))
 
 
 class SimilarParameters(BaseModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final, Literal
 
@@ -14,6 +14,8 @@ from serving.api.operations import Operation
 from serving.api.problems import PROBLEM_JSON
 
 _REFERENCE: Final = "#/components/schemas/{model}"
+_References = Mapping[Any, dict[str, Any]]
+"""(model, mode) to the reference of its schema."""
 _HEADERS: Final = {
     "Server-Timing": {"description": "milliseconds per stage", "schema": {"type": "string"}},
 }
@@ -26,11 +28,12 @@ def openapi_document(operations: Sequence[Operation], version: str = "1") -> dic
     ]
     models += [(o.answer, "serialization") for o in operations if not isinstance(o.answer, dict)]
     models += [(o.body, "validation") for o in operations if o.body is not None]
-    _, definitions = models_json_schema(models, ref_template=_REFERENCE)
+    # A model that is sent and answered may have two schemas: only the map tells which is whose.
+    references, definitions = models_json_schema(models, ref_template=_REFERENCE)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Marquee", "version": version, "description": "Personal homepages."},
-        "paths": _paths(operations),
+        "paths": _paths(operations, references),
         "components": {
             "schemas": definitions["$defs"],
             "securitySchemes": {"admin": {"type": "http", "scheme": "bearer"}},
@@ -38,30 +41,32 @@ def openapi_document(operations: Sequence[Operation], version: str = "1") -> dic
     }
 
 
-def _paths(operations: Sequence[Operation]) -> dict[str, dict[str, Any]]:
+def _paths(operations: Sequence[Operation], references: _References) -> dict[str, dict[str, Any]]:
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
-        paths.setdefault(operation.path, {})[operation.method] = _operation(operation)
+        paths.setdefault(operation.path, {})[operation.method] = _operation(operation, references)
     return paths
 
 
-def _operation(operation: Operation) -> dict[str, Any]:
+def _operation(operation: Operation, references: _References) -> dict[str, Any]:
+    answer = operation.answer
+    schema = answer if isinstance(answer, dict) else references[answer, "serialization"]
     responses = {
-        str(status.value): _response(
-            _meaning(operation, status),
-            operation.content_type,
-            operation.answer,
-        )
+        str(status.value): _response(_meaning(operation, status), operation.content_type, schema)
         for status in operation.success
     }
     for status in operation.problems:
-        responses[str(status.value)] = _response(status.phrase, PROBLEM_JSON, Problem)
+        responses[str(status.value)] = _response(
+            status.phrase, PROBLEM_JSON, references[Problem, "serialization"]
+        )
     described = {
         "summary": operation.summary, "parameters": _parameters(operation), "responses": responses,
     }  # fmt: skip
     if operation.body is not None:
-        schema = {"$ref": _REFERENCE.format(model=operation.body.__name__)}
-        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        described["requestBody"] = {
+            "required": operation.body_required,
+            "content": {"application/json": {"schema": references[operation.body, "validation"]}},
+        }
     if operation.admin:
         described["security"] = [{"admin": []}]
     return described
@@ -72,13 +77,12 @@ def _meaning(operation: Operation, status: HTTPStatus) -> str:
         return "Taken in, for the first time."
     if status == HTTPStatus.ACCEPTED:
         return "Taken in, to take effect afterwards."
-    return "The answer." if operation.body is None else "It was known before."
+    if HTTPStatus.CREATED in operation.success:
+        return "It was known before."
+    return "The answer."
 
 
-def _response(
-    description: str, content_type: str, answer: type[BaseModel] | dict[str, str]
-) -> dict[str, Any]:
-    schema = answer if isinstance(answer, dict) else {"$ref": _REFERENCE.format(model=answer.__name__)}
+def _response(description: str, content_type: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     return {"description": description, "headers": _HEADERS, "content": {content_type: {"schema": schema}}}
 
 

@@ -10,7 +10,8 @@ from flask import current_app, request
 from pydantic import BaseModel
 from werkzeug.exceptions import BadRequest
 
-from serving.api import bodies as b, event_bodies, models as m
+from experiments.definitions import Experiment, ExperimentDefinition
+from serving.api import bodies as b, event_bodies, experiment_models as x, models as m
 from serving.service import HomepageService
 
 SERVICE: Final = "homepage_service"
@@ -22,7 +23,8 @@ class Operation:
     """One operation.
 
     ``path`` is in OpenAPI's notation; ``answer`` a model, or the JSON schema of an answer that has none;
-    ``problems`` the errors it may answer; ``body`` what a client sends; ``admin`` calls need the admin token.
+    ``problems`` the errors it may answer; ``body`` what a client sends, ``body_required`` whether it must;
+    ``admin`` calls need the admin token.
     """
 
     path: str
@@ -35,6 +37,7 @@ class Operation:
     body: type[BaseModel] | None = None
     success: tuple[HTTPStatus, ...] = (HTTPStatus.OK,)
     admin: bool = False
+    body_required: bool = True
 
     @property
     def rule(self) -> str:
@@ -69,6 +72,43 @@ EVENTS: Final = Operation(
     "/v1/events", "Take in what members did: a batch of events, or one.", m.NoParameters, m.EventsAccepted,
     _REFUSED, method="post", body=event_bodies.EventsSent, success=(HTTPStatus.ACCEPTED,),
 )  # fmt: skip
+_TO_OPERATORS: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE)
+_OF_ONE: Final = (*_TO_OPERATORS, HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND)
+_CHANGING: Final = (
+    *_OF_ONE, HTTPStatus.CONFLICT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+)  # fmt: skip
+CREATE_EXPERIMENT: Final = Operation(
+    "/v1/experiments", "Keep a new experiment, as a draft.", m.NoParameters, Experiment,
+    tuple(status for status in _CHANGING if status != HTTPStatus.NOT_FOUND),
+    method="post", body=ExperimentDefinition, success=(HTTPStatus.CREATED,), admin=True,
+)  # fmt: skip
+LIST_EXPERIMENTS: Final = Operation(
+    "/v1/experiments", "All experiments.", m.NoParameters, x.ExperimentList, _TO_OPERATORS, admin=True
+)
+EXPERIMENT: Final = Operation(
+    "/v1/experiments/{name}", "An experiment with its decisions and alerts.", x.ExperimentParameters,
+    x.ExperimentDetails, _OF_ONE, admin=True,
+)  # fmt: skip
+START_EXPERIMENT: Final = Operation(
+    "/v1/experiments/{name}/start", "Deal members to an experiment.", x.ExperimentParameters, Experiment,
+    _CHANGING, method="post", body=x.StatusChange, body_required=False, admin=True,
+)  # fmt: skip
+PAUSE_EXPERIMENT: Final = Operation(
+    "/v1/experiments/{name}/pause", "Let the members of an experiment see control.", x.ExperimentParameters,
+    Experiment, _CHANGING, method="post", body=x.StatusChange, body_required=False, admin=True,
+)  # fmt: skip
+PROMOTE_EXPERIMENT: Final = Operation(
+    "/v1/experiments/{name}/promote", "End an experiment for an arm; a ranker's bundle becomes champion.",
+    x.ExperimentParameters, Experiment, _CHANGING, method="post", body=x.Promotion, admin=True,
+)  # fmt: skip
+ROLL_BACK_EXPERIMENT: Final = Operation(
+    "/v1/experiments/{name}/rollback", "End an experiment for control, or take its promotion back.",
+    x.ExperimentParameters, Experiment, _CHANGING, method="post", body=x.Rollback, admin=True,
+)  # fmt: skip
+ANALYZE_EXPERIMENT: Final = Operation(
+    "/v1/experiments/{name}/analysis", "What is known of an experiment by now.", x.ExperimentParameters,
+    {"type": "object"}, (*_OF_ONE, HTTPStatus.CONFLICT), admin=True,
+)  # fmt: skip
 ALIVE: Final = Operation("/healthz", "Whether the process is alive.", m.NoParameters, m.Health)
 READY: Final = Operation(
     "/readyz", "Whether a page can be made.", m.NoParameters, m.Readiness, (HTTPStatus.SERVICE_UNAVAILABLE,)
@@ -78,7 +118,11 @@ METRICS: Final = Operation(
     content_type="text/plain",
 )  # fmt: skip
 DESCRIPTION: Final = Operation("/openapi.json", "This document.", m.NoParameters, {"type": "object"})
-OPERATIONS: Final = (HOMEPAGE, SIMILAR, SIGN_UP, TITLE, EVENTS, ALIVE, READY, METRICS, DESCRIPTION)
+OPERATIONS: Final = (
+    HOMEPAGE, SIMILAR, SIGN_UP, TITLE, EVENTS, CREATE_EXPERIMENT, LIST_EXPERIMENTS, EXPERIMENT,
+    START_EXPERIMENT, PAUSE_EXPERIMENT, PROMOTE_EXPERIMENT, ROLL_BACK_EXPERIMENT, ANALYZE_EXPERIMENT,
+    ALIVE, READY, METRICS, DESCRIPTION,
+)  # fmt: skip
 
 
 def service() -> HomepageService:

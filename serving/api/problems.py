@@ -11,10 +11,13 @@ from pydantic import BaseModel, ValidationError
 from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
 
+from experiments.errors import ExperimentError, StoreUnavailableError, UnknownExperimentError
 from feature_repo.arrivals import UnknownTitleError
 from feature_repo.stream.event_log import EventLogError
 from serving.api.models import InvalidParameter, Problem
+from serving.arm_preparation import TreatmentRefusedError
 from serving.intake import AlreadyMemberError
+from serving.served_experiments import UnknownArmError
 from serving.service import NotReadyError
 
 PROBLEM_JSON: Final = "application/problem+json"
@@ -45,6 +48,8 @@ def register_problems(app: Flask) -> None:
     app.register_error_handler(ValidationError, _invalid)
     app.register_error_handler(TitleNotFoundError, _not_found)
     app.register_error_handler(UnknownTitleError, _unknown_title)
+    app.register_error_handler(UnknownArmError, _unknown_arm)
+    app.register_error_handler(ExperimentError, _refused_experiment)
     app.register_error_handler(AlreadyMemberError, _already_member)
     app.register_error_handler(RedisError, _store_away)
     app.register_error_handler(EventLogError, _log_away)
@@ -68,7 +73,7 @@ def _invalid(error: ValidationError) -> Response:
 
 def refused(error: ValidationError) -> list[InvalidParameter]:
     """Return what was refused, with the remedies."""
-    return [_refused(item) for item in error.errors(include_url=False)]
+    return [found for item in error.errors(include_url=False) for found in _refusals(item)]
 
 
 def in_words(errors: list[InvalidParameter], whole: str = "") -> str:
@@ -76,8 +81,21 @@ def in_words(errors: list[InvalidParameter], whole: str = "") -> str:
     return "; ".join(f"{e.field or whole} = {e.value!r}: {e.remedy}" for e in errors)
 
 
+def _refusals(item: Any) -> list[InvalidParameter]:
+    """Return one refusal; where a model was built to check a field, those of that model's fields."""
+    inner = item.get("ctx", {}).get("error")
+    if isinstance(inner, ValidationError):
+        return [
+            _refused({**error, "loc": (*item["loc"], *error["loc"])})
+            for error in inner.errors(include_url=False)
+        ]
+    return [_refused(item)]
+
+
 def _refused(item: Any) -> InvalidParameter:
-    remedy = _REMEDIES.get(item["type"], item["msg"]).format_map(item.get("ctx", {}))
+    # A message that pydantic made may hold what the client sent, braces and all.
+    known = _REMEDIES.get(item["type"])
+    remedy = item["msg"] if known is None else known.format_map(item.get("ctx", {}))
     sent = item["input"]
     value = None if sent is None or isinstance(sent, dict | BaseModel) else str(sent)
     if value is not None:
@@ -95,6 +113,25 @@ def _unknown_title(error: UnknownTitleError) -> Response:
         field="selected_title_ids", value=error.title_id, remedy="choose among the titles of the catalogue"
     )
     return problem(HTTPStatus.BAD_REQUEST, str(error), [refused])
+
+
+def _unknown_arm(error: UnknownArmError) -> Response:
+    refused = InvalidParameter(field="arms", value=error.arm, remedy=error.remedy)
+    return problem(HTTPStatus.BAD_REQUEST, str(error), [refused])
+
+
+def _refused_experiment(error: ExperimentError) -> Response:
+    if isinstance(error, UnknownExperimentError):
+        return problem(HTTPStatus.NOT_FOUND, str(error))
+    if isinstance(error, StoreUnavailableError):
+        _log.error("the experiment store is away", path=request.path, reason=str(error))
+        return problem(
+            HTTPStatus.SERVICE_UNAVAILABLE, "the experiment store does not answer; send it again later"
+        )
+    if isinstance(error, TreatmentRefusedError):
+        refused = InvalidParameter(field=f"arms.{error.place}.treatment", value=None, remedy=error.reason)
+        return problem(HTTPStatus.BAD_REQUEST, str(error), [refused])
+    return problem(HTTPStatus.CONFLICT, str(error))
 
 
 def _already_member(error: AlreadyMemberError) -> Response:

@@ -17,7 +17,8 @@ class PageRequest:
     """Who asks, from which device (``""``: unknown), for which instant, and in which country.
 
     ``country`` None means that of the member's profile. A ``preview``, such as the page of another instant,
-    is shown to nobody: nothing is remembered of it, nor from earlier pages.
+    is shown to nobody: nothing is remembered of it, nor from earlier pages. Its ``arms`` are those that an
+    operator wants to see, each ``layer:experiment/arm``.
     """
 
     user_id: str
@@ -25,6 +26,7 @@ class PageRequest:
     at: datetime
     country: str | None = None
     preview: bool = False
+    arms: tuple[str, ...] = ()
 
     @property
     def now_us(self) -> float:

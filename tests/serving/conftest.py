@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -15,6 +16,8 @@ import structlog
 import xgboost
 from flask.testing import FlaskClient
 
+from experiments.definitions import Experiment, ExperimentDefinition, Status
+from experiments.store import ExperimentStore
 from feature_repo import schema as s
 from feature_repo.store import TitleSnapshot
 from feature_repo.transforms.calendar import epoch_microseconds
@@ -25,6 +28,7 @@ from feature_repo.transforms.ranking import RANKING_FEATURES
 from feature_repo.transforms.towers import TOWER_SHAPES
 from serving.app import create_app
 from serving.bundles import KeeperSettings
+from serving.experiment_desk import ExperimentPlaces
 from serving.service import HomepageService
 from training.bundle import BundleAliases, BundleContents, write_bundle
 
@@ -176,6 +180,7 @@ class SmallService:
     features: InMemoryFeatures
     bundles: Path
     time: list[datetime]
+    experiments: ExperimentPlaces
 
     @property
     def client(self) -> FlaskClient:
@@ -189,6 +194,56 @@ class SmallService:
         if champion:
             BundleAliases(self.bundles).set("champion", version)
         return version
+
+    @property
+    def store(self) -> ExperimentStore:
+        return self.service.experiment_desk.store
+
+    def look(self) -> None:
+        assert self.service.watch is not None
+        self.service.watch.look()
+
+    def run(self, definition: ExperimentDefinition) -> Experiment:
+        """Create an experiment, start it and let the server look; return it as the store has it then."""
+        self.store.create(definition, self.time[0])
+        self.store.change_status(definition.name, Status.RUNNING, self.time[0])
+        self.look()
+        return self.store.get(definition.name)
+
+    def another(self, **changes: Any) -> SmallService:
+        """Return one more server, not started, of the same bundles, features and experiments."""
+        return small_service(self.features, self.bundles, self.time, self.experiments, **changes)
+
+
+def small_service(
+    features: InMemoryFeatures,
+    bundles: Path,
+    time: list[datetime],
+    experiments: ExperimentPlaces,
+    **changes: Any,
+) -> SmallService:
+    numbers = count(1)
+    service = HomepageService(
+        bundles, lambda: (features, None), settings=KeeperSettings(), wall=lambda: time[0],
+        new_id=lambda: f"page-{next(numbers)}", experiments=experiments, **changes,
+    )  # fmt: skip
+    return SmallService(service, features, bundles, time, experiments)
+
+
+@dataclass(frozen=True)
+class NoAnalysis:
+    """Stands for the analysis of an experiment: says of which it is, as of when, beside which."""
+
+    experiment: str
+    as_of: datetime
+    concurrent: list[str]
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), default=str)
+
+    @classmethod
+    def of(cls, _: str, experiment: Experiment, now: datetime, concurrent: Sequence[Experiment]) -> Any:
+        return cls(experiment.name, now, [one.name for one in concurrent])
 
 
 @pytest.fixture(autouse=True)
@@ -226,13 +281,11 @@ def unstarted(tmp_path: Path, contents: BundleContents) -> SmallService:
             "eve": {s.COUNTRY: "KR", s.LANGUAGE: "ko"},
         },
     )
-    time = [NOW]
-    numbers = count(1)
-    service = HomepageService(
-        tmp_path / "bundles", lambda: (features, None), settings=KeeperSettings(), wall=lambda: time[0],
-        new_id=lambda: f"page-{next(numbers)}",
+    places = ExperimentPlaces(
+        lambda: ExperimentStore.open(f"sqlite:///{tmp_path / 'experiments.db'}"), str(tmp_path / "lake"),
+        tmp_path / "decisions", NoAnalysis.of,
     )  # fmt: skip
-    return SmallService(service, features, tmp_path / "bundles", time)
+    return small_service(features, tmp_path / "bundles", [NOW], places)
 
 
 @pytest.fixture
@@ -242,6 +295,35 @@ def small(unstarted: SmallService, contents: BundleContents) -> Iterator[SmallSe
     unstarted.service.start(watch=False)
     yield unstarted
     unstarted.service.stop()
+
+
+@pytest.fixture
+def lab(small: SmallService) -> SmallService:
+    """The service with a champion in place, and nobody held out of experiments."""
+    small.store.set_holdout(0)
+    small.look()
+    return small
+
+
+@pytest.fixture
+def experiment_of() -> Callable[..., ExperimentDefinition]:
+    return experiment_definition
+
+
+def experiment_definition(
+    layer: str, name: str = "test", *, treated: int = 999, traffic: int = 1000, **changes: Any
+) -> ExperimentDefinition:
+    """An experiment on everybody, whose treatment ``treated`` thousandths see; fields by name.
+
+    The treatment is given in the terms of its layer: ``generators``, ``bundle``, ``page`` or ``variant``.
+    """
+    terms = {key: changes.pop(key) for key in ("generators", "bundle", "page", "variant") if key in changes}
+    arms = [
+        {"name": "control", "share": 1000 - treated},
+        {"name": "treatment", "share": treated, "treatment": terms},
+    ]
+    asked = {"name": name, "layer": layer, "arms": arms, "traffic": traffic}
+    return ExperimentDefinition.model_validate(asked | changes)
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 from flask.testing import FlaskClient
 
 STAGES = [
-    "features", "shown_seeds", "taste", "eligibility", "continue_watching", "als", "two_tower", "similar",
-    "trending_in_country", "trending", "popularity", "new_titles", "merge", "ranking_features",
+    "features", "arms", "shown_seeds", "taste", "eligibility", "continue_watching", "als", "two_tower",
+    "similar", "trending_in_country", "trending", "popularity", "new_titles", "merge", "ranking_features",
     "ranker", "page", "total",
 ]  # fmt: skip
 

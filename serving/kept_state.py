@@ -1,0 +1,200 @@
+"""The state of one bundle, made ready to serve and kept up to date with its titles and their plays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from feature_repo import schema as s
+from feature_repo.store import TitleSnapshot
+from serving.arrivals import (
+    ArrivalSource,
+    content_inputs,
+    selected,
+    sound_content,
+    sound_vectors,
+    with_changes,
+)
+from serving.candidates.query import PageRequest
+from serving.clock import Clock
+from serving.homepage import HomepageMaker
+from serving.live_trending import LiveTrending, PlaySource
+from serving.members import FeatureReader
+from serving.metrics import Metrics, Unobserved
+from serving.models import Models
+from serving.state import ServingState, StateHolder
+from training.bundle import Bundle
+
+WARM_UP_PAGES: Final = 40
+"""XGBoost's first calls take several times as long as later ones."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StateSources:
+    """What states are made from and kept up to date with, and how often; see ``KeeperSettings``."""
+
+    reader: FeatureReader
+    metrics: Metrics
+    wall: Clock
+    refresh_every: timedelta
+    trend_every: timedelta
+    arrivals: ArrivalSource | None = None
+    plays: PlaySource | None = None
+
+
+class KeptState:
+    """Keeps the state of one bundle in a holder, where requests take it from.
+
+    ``counts`` says whether titles taken in are counted in the metrics, which one state per worker does.
+    """
+
+    def __init__(self, sources: StateSources, holder: StateHolder, *, counts: bool = True) -> None:
+        self._sources, self._holder, self._counts = sources, holder, counts
+        self._trending = None if sources.plays is None else LiveTrending(sources.plays)
+        self._trended_at = datetime.min.replace(tzinfo=UTC)
+        self._followed = ""
+        self._refreshed_at = sources.wall()
+
+    @property
+    def state(self) -> ServingState | None:
+        """The state as it serves, None before the first bundle."""
+        return self._holder.current
+
+    def put_in_place(self, bundle: Bundle, models: Models, clock: Clock) -> None:
+        """Read the titles, warm up and serve; raises what the feature store does, with nothing changed."""
+        sources = self._sources
+        # Whatever changes from here on is in the feed after this position.
+        followed = sources.arrivals.position() if sources.arrivals is not None else ""
+        snapshot = self._read_titles(bundle.contents.title_ids.tolist(), clock())
+        snapshot, inputs = self._with_content(models, snapshot)
+        user_ids = bundle.contents.user_ids.tolist()
+        state = ServingState.of(models, snapshot, inputs, clock, user_ids[0] if user_ids else "newcomer")
+        warn_of_other_vectors(state)
+        warm_up(sources.reader, state, user_ids)
+        self._holder.swap(state)
+        self._followed = followed
+        self._refreshed_at = sources.wall()
+
+    def live_by(self, clock: Clock) -> None:
+        """Take another clock for the service's present."""
+        state = self.state
+        if state is not None and state.clock is not clock:
+            self._holder.swap(replace(state, clock=clock))
+
+    def refresh_if_due(self) -> None:
+        """Read all titles anew where that is due; raises what the feature store does."""
+        if self._sources.wall() - self._refreshed_at >= self._sources.refresh_every:
+            self._refresh_titles()
+
+    def follow(self) -> None:
+        """Take in the titles that changed since the last look, and the plays; raises what Redis does."""
+        state, arrivals = self.state, self._sources.arrivals
+        if state is None or arrivals is None:
+            self._follow_plays()
+            return
+        position, changed = arrivals.changes(self._followed)
+        if changed:
+            fresh = self._sound(self._sources.reader.title_snapshot(list(changed), state.clock()))
+            fresher = self._swap_titles(state, with_changes(state.snapshot, fresh))
+            if self._counts:
+                shown = sum(title_id in fresher.catalogue.row_of for title_id in fresh.row_of)
+                self._sources.metrics.titles_changed(shown, arrivals.age(self._followed))
+        self._followed = position
+        self._follow_plays()
+
+    def _follow_plays(self) -> None:
+        """Let trending follow the plays that the stream has counted."""
+        state, now = self.state, self._sources.wall()
+        if self._trending is None or state is None or now - self._trended_at < self._sources.trend_every:
+            return
+        self._trended_at = now
+        charts = self._trending.charts(state)
+        if charts is not None:
+            self._holder.swap(replace(state, models=replace(state.models, trending=charts)))
+
+    def _swap_titles(self, state: ServingState, snapshot: TitleSnapshot) -> ServingState:
+        """Put a fresher snapshot in service; its first rows are those of the bundle."""
+        snapshot, inputs = self._with_content(state.trained, snapshot)
+        fresher = ServingState.of(state.trained, snapshot, inputs, state.clock, state.example_user_id)
+        warn_of_other_vectors(fresher)
+        self._holder.swap(fresher)
+        if self._trending is not None:
+            self._trending.forget()
+        return fresher
+
+    def _refresh_titles(self) -> None:
+        current, sources = self.state, self._sources
+        if current is None:
+            return
+        self._refreshed_at = sources.wall()
+        try:
+            fresh = sources.reader.title_snapshot(list(current.catalogue.title_ids), current.clock())
+        except Exception:
+            sources.metrics.snapshot_refreshed(False)
+            raise
+        self._swap_titles(current, with_changes(current.snapshot, self._sound(fresh)))
+        sources.metrics.snapshot_refreshed(True)
+
+    def _read_titles(self, trained: list[str], now: datetime) -> TitleSnapshot:
+        """Read the bundle's titles, then those that came after it.
+
+        The lake says which those are: it holds every title that was ever accepted, whereas the feed forgets,
+        with Redis or by its length.
+        """
+        reader, arrivals = self._sources.reader, self._sources.arrivals
+        snapshot = reader.title_snapshot(trained, now)
+        if arrivals is not None:
+            later = sorted(set(arrivals.title_ids()).difference(trained))
+            if later:
+                snapshot = with_changes(snapshot, self._sound(reader.title_snapshot(later, now)))
+        return snapshot
+
+    def _sound(self, fresh: TitleSnapshot) -> TitleSnapshot:
+        """Leave out titles whose vectors would spoil the others': a known title stays as it was."""
+        sound = sound_vectors(fresh)
+        self._refuse(fresh.title_ids[~sound].tolist(), "its collaborative vector is damaged")
+        return fresh if sound.all() else selected(fresh, sound)
+
+    def _with_content(
+        self, trained: Models, snapshot: TitleSnapshot
+    ) -> tuple[TitleSnapshot, NDArray[np.float32]]:
+        """Read what the item tower needs of later titles, and leave out those it has no vector for."""
+        bundled = len(trained.title_factors)
+        later = snapshot.title_ids[bundled:].tolist()
+        inputs = content_inputs(self._sources.reader, later, snapshot.taken_at)
+        sound = sound_content(trained.taste.tower_weights, inputs)
+        if sound.all():
+            return snapshot, inputs
+        keep = np.concatenate([np.ones(bundled, dtype=np.bool_), sound])
+        self._refuse(snapshot.title_ids[~keep].tolist(), "its content vectors are damaged")
+        return selected(snapshot, keep), inputs[sound]
+
+    def _refuse(self, title_ids: list[str], reason: str) -> None:
+        if title_ids and self._counts:
+            self._sources.metrics.titles_refused(len(title_ids))
+            _log.error("titles refused", titles=title_ids[:10], number=len(title_ids), reason=reason)
+
+
+def warm_up(reader: FeatureReader, state: ServingState, user_ids: list[str]) -> None:
+    """Make some pages of real members, and of somebody unknown, before anybody waits for one."""
+    maker = HomepageMaker(reader, Unobserved())
+    members = user_ids[:: max(1, len(user_ids) // WARM_UP_PAGES)][:WARM_UP_PAGES] or [state.example_user_id]
+    for page in range(WARM_UP_PAGES):
+        device = s.DEVICES[page % len(s.DEVICES)]
+        maker.make(state, PageRequest(members[page % len(members)], device, state.clock()))
+
+
+def warn_of_other_vectors(state: ServingState) -> None:
+    """Warn where the store's vectors are of another model than the bundle's, which then stand in."""
+    if not state.vector_versions:
+        _log.warning(
+            "the feature store holds vectors of another model",
+            version=state.models.version, remedy="materialize the embeddings of this bundle",
+        )  # fmt: skip
