@@ -93,6 +93,8 @@ class MadePage:
     answers: Mapping[str, Sequence[Candidates]]
     assembled: Assembled
     rules: PageRules
+    matrix: NDArray[np.float32] | None
+    """The ranker's input, a row per candidate in the order of the merge; None where there was none."""
 
 
 class HomepageMaker:
@@ -143,7 +145,7 @@ class HomepageMaker:
             relaxed=made.page.relaxed,
             rows=made.rows,
         )
-        return MadePage(homepage, run, retrieved.query, allowed, retrieved.answers, made, self._rules)
+        return MadePage(homepage, run, retrieved.query, allowed, retrieved.answers, made, self._rules, matrix)
 
     def _visit(self, run: Run, state: ServingState, request: PageRequest) -> Visit:
         member = run.through(self._features, _Asked(state, request))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, values
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector
 
 MULTIPROCESS_DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -54,6 +54,16 @@ class Metrics:
         self._rejected_events = Counter(
             "marquee_events_rejected", "Events that were refused for what they hold.", registry=r
         )
+        self._written_impressions = Counter(
+            "marquee_impressions_written", "Tiles shown that the lake has.", registry=r
+        )
+        self._dropped_impressions = Counter(
+            "marquee_impressions_dropped", "Tiles shown that no log has: the writer was behind.", registry=r
+        )
+        self._queued_impressions = Gauge(
+            "marquee_impressions_queued", "Tiles shown that wait to be written.",
+            registry=r, multiprocess_mode="livesum",
+        )  # fmt: skip
         self._stage = cache(self._stages.labels)  # looking a child up takes longer than counting
 
     def stage_finished(self, name: str, seconds: float, budget_ms: float) -> None:
@@ -83,6 +93,18 @@ class Metrics:
         """Count the events of one request."""
         self._accepted_events.inc(accepted)
         self._rejected_events.inc(rejected)
+
+    def impressions_written(self, tiles: int) -> None:
+        """Count tiles that are in the lake."""
+        self._written_impressions.inc(tiles)
+
+    def impressions_dropped(self, tiles: int) -> None:
+        """Count tiles that are lost."""
+        self._dropped_impressions.inc(tiles)
+
+    def impressions_queued(self, tiles: int) -> None:
+        """Tell how many tiles wait to be written."""
+        self._queued_impressions.set(tiles)
 
     def bundle_swapped(self) -> None:
         """Count a bundle put in place."""

@@ -21,6 +21,7 @@ from serving.bundles import KeeperSettings, StateKeeper
 from serving.candidates.query import PageRequest
 from serving.clock import Clock, wall_clock
 from serving.homepage import HomepageMaker, IdSource, MadePage, unique_id
+from serving.impressions import ImpressionLog, ShownPage
 from serving.live_trending import PlaySource
 from serving.members import FeatureReader
 from serving.metrics import Metrics
@@ -40,6 +41,8 @@ OpenPlays = Callable[[FeatureReader], PlaySource]
 """Opens what the stream counts plays in, beside the feature store."""
 OpenEvents = Callable[[FeatureReader], EventLog]
 """Opens the event log, which may lie beside the feature store; raises ``EventLogError`` where it is away."""
+OpenImpressions = Callable[[Metrics], ImpressionLog]
+"""Opens the log of what members are shown, which counts what becomes of it; connects to nothing yet."""
 
 _log = structlog.get_logger(__name__)
 
@@ -67,6 +70,7 @@ class HomepageService:
         open_memory: OpenMemory | None = None,
         open_events: OpenEvents | None = None,
         open_plays: OpenPlays | None = None,
+        open_impressions: OpenImpressions | None = None,
     ) -> None:
         self.metrics = Metrics()
         self._bundles = bundles
@@ -79,6 +83,8 @@ class HomepageService:
         self._open_memory = open_memory
         self._open_events = open_events
         self._open_plays = open_plays
+        self._open_impressions = open_impressions
+        self._impressions: ImpressionLog | None = None
         self._events: EventLog | None = None
         self._opening_events = Lock()
         self._arrivals: ArrivalSource | None = None
@@ -102,13 +108,17 @@ class HomepageService:
             None if self._open_plays is None else self._open_plays(reader),
         )  # fmt: skip
         self._try_events()
+        if self._open_impressions is not None:
+            self._impressions = self._open_impressions(self.metrics)
         if watch:
             self.keeper.start()
         else:
             self.keeper.check()
 
     def stop(self) -> None:
-        """End the background work."""
+        """End the background work; what members were shown until now is written first."""
+        if self._impressions is not None:
+            self._impressions.close()
         if self.keeper is not None:
             self.keeper.stop()
         if self._events is not None:
@@ -128,8 +138,25 @@ class HomepageService:
             raise NotReadyError("the service was not started")
         return self._maker.make(state, request)
 
-    def shown(self, page: Homepage) -> None:
-        """Take note of a page that was answered. It is off the member's way: a failure is logged, no more."""
+    def shown(self, made: MadePage, held_out: bool | None = None) -> None:
+        """Take note of a page that was answered. It is off the member's way: a failure is logged, no more.
+
+        A preview leaves no trace. ``held_out``: whether the member sees no experiment; None where not known.
+        """
+        if made.query.request.preview:
+            return
+        self._log_tiles(made, held_out)
+        self._remember_seeds(made.homepage)
+
+    def _log_tiles(self, made: MadePage, held_out: bool | None) -> None:
+        if self._impressions is None:
+            return
+        try:
+            self._impressions.offer(ShownPage.of(made, held_out))
+        except Exception:  # as below
+            _log.exception("tiles not logged", page_id=made.homepage.page_id)
+
+    def _remember_seeds(self, page: Homepage) -> None:
         if self._memory is None:
             return
         seeds = [row.seed_title_id for row in page.rows if row.seed_title_id is not None]

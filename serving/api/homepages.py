@@ -33,7 +33,7 @@ def homepage(user_id: str) -> Response:
     body = _explained(made, asked.title_id) if asked.explain else _plain(made.homepage)
     response = Response(body, content_type="application/json")
     if not preview:
-        response.call_on_close(lambda: marquee.shown(made.homepage))
+        response.call_on_close(lambda: marquee.shown(made))
     return response
 
 
