@@ -39,7 +39,8 @@ class ImportRun:
 
     A run that replaces leaves the lake with nothing but its own data: raw tables it does not write
     become empty, and so does the log of what servers showed. A run that appends rejects rows whose key the
-    lake has already, so repeating one adds nothing. ``run`` names the reject files, ``<rejects>/<table>-<run>.csv``.
+    lake has already, so repeating one adds nothing. ``run`` names the reject files,
+    ``<rejects>/<table>-<run>.csv``.
     """
 
     def __init__(
