@@ -11,7 +11,6 @@ from typing import Final
 import click
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from feature_repo import schema as s
 from feature_repo.impression_log.joining import join_impressions
@@ -98,10 +97,8 @@ def a_day(tiles: pa.Table, count: int, seed: int = 0) -> pa.Table:
     """Return so many tiles: the given pages again and again, under new ids, by the hours of a day."""
     rng = np.random.default_rng(seed)
     rows = np.arange(count) % len(tiles)
-    starts = np.flatnonzero(
-        pc.equal(tiles[s.ROW_INDEX], 1).to_numpy() & pc.equal(tiles[s.POSITION], 1).to_numpy()
-    )
-    page = np.cumsum(np.isin(rows, starts)) - 1
+    first = (tiles[s.ROW_INDEX].to_numpy() == 1) & (tiles[s.POSITION].to_numpy() == 1)
+    page = np.cumsum(first[rows]) - 1
     instants = np.sort(rng.integers(0, 86_400 * 10**6, page[-1] + 1)) + int(_DAY.timestamp()) * 10**6
     ids = pa.array([f"0f8fad5b-d9cb-469f-a165-{n:012d}" for n in range(page[-1] + 1)])
     members = pa.array([f"m{n:07d}" for n in rng.integers(0, max(1, page[-1] // 5), page[-1] + 1)])
@@ -127,6 +124,7 @@ def viewings_of(tiles: pa.Table, seed: int = 1) -> pa.Table:
         s.TITLE_ID: rows[s.TITLE_ID], s.EVENT_TYPE: list(_EVENT_TYPES) * count,
         s.EVENT_TIMESTAMP: pa.array(instants).cast(pa.timestamp("us", "UTC")),
         s.WATCH_FRACTION: pa.array([0.0, 0.3, 0.6, 0.9] * count, pa.float32()),
-        s.DURATION_MINUTES: pa.nulls(len(rows), pa.float32()), s.DEVICE_TYPE: pa.nulls(len(rows), pa.string()),
+        s.DURATION_MINUTES: pa.nulls(len(rows), pa.float32()),
+        s.DEVICE_TYPE: pa.nulls(len(rows), pa.string()),
     }  # fmt: skip
     return pa.table(values).cast(s.EVENTS.arrow_schema)
