@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from feature_repo.backfill import backfill
+from feature_repo.impression_log.joining import join_impressions
 from feature_repo.ingest.lake import Lake, LakeError
 from feature_repo.settings import Settings
 
@@ -20,11 +21,12 @@ from feature_repo.settings import Settings
 )
 @click.option("--seed", default=0, show_default=True, help="Fixes the axes of cast and synopsis vectors.")
 def build_features(root: str | None, seed: int) -> None:
-    """Compute every feature table from the raw tables of the lake."""
+    """Compute every feature table from the raw tables of the lake, after finding out what came of tiles."""
     lake = Lake(root or Settings.from_environment().lake)
     try:
+        join_impressions(lake, datetime.now(UTC))
         rows = _with_progress(lake, seed)
-    except (LakeError, ValueError) as error:
+    except (LakeError, OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     summary = Table("table", "rows")
     summary.columns[1].justify = "right"

@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 
 from feature_repo.backfill_cli import build_features
+from feature_repo.impression_log.cli import expire_command, join_command
 from feature_repo.ingest.cli import ingest
 from feature_repo.materialization import MaterializationError
 from feature_repo.redis_server import RedisUnavailableError, announced_url, running_redis
@@ -36,6 +37,7 @@ def main() -> None:
     \b
     While it runs, from the event log to fresh features:
         python -m feature_repo stream
+        python -m feature_repo join-impressions
 
     State lies under MARQUEE_HOME (default: var/). Feast's own commands work in the folder feature_repo/.
     """
@@ -45,6 +47,8 @@ main.add_command(simulate_command)
 main.add_command(ingest)
 main.add_command(build_features)
 main.add_command(stream)
+main.add_command(join_command)
+main.add_command(expire_command)
 
 
 @contextmanager

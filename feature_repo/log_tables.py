@@ -37,3 +37,5 @@ EXPLORED_SLOTS: Final = Table(
         *(s.IMPRESSIONS.column(name) for name in (s.BUNDLE, *ARMS.values(), s.HOLDOUT)),
     ),
 )  # fmt: skip
+
+LOG_TABLES: Final = (SHOWN_TILES, EXPLORED_SLOTS)

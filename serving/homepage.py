@@ -111,6 +111,8 @@ class MadePage:
     answers: Mapping[str, Sequence[Candidates]]
     assembled: Assembled
     plan: PagePlan
+    matrix: NDArray[np.float32] | None
+    """The ranker's input, a row per candidate in the order of the merge; None where there was none."""
 
     @property
     def rules(self) -> PageRules:
@@ -174,7 +176,7 @@ class HomepageMaker:
             relaxed=made.page.relaxed,
             rows=made.rows,
         )
-        return MadePage(homepage, run, retrieved.query, allowed, retrieved.answers, made, plan)
+        return MadePage(homepage, run, retrieved.query, allowed, retrieved.answers, made, plan, matrix)
 
     def _visit(self, run: Run, asked: _Asked) -> tuple[Visit, PagePlan]:
         dealt = run.through(self._arms, run.through(self._features, asked))

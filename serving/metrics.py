@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, values
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector
 
 MULTIPROCESS_DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -71,6 +71,16 @@ class Metrics:
         self._store_failures = Counter(
             "marquee_experiment_store_failures", "Looks at the experiments that failed.", registry=r
         )
+        self._written_impressions = Counter(
+            "marquee_impressions_written", "Tiles shown that the lake has.", registry=r
+        )
+        self._dropped_impressions = Counter(
+            "marquee_impressions_dropped", "Tiles shown that no log has: the writer was behind.", registry=r
+        )
+        self._queued_impressions = Gauge(
+            "marquee_impressions_queued", "Tiles shown that wait to be written.",
+            registry=r, multiprocess_mode="livesum",
+        )  # fmt: skip
         self._stage = cache(self._stages.labels)  # looking a child up takes longer than counting
 
     def stage_finished(self, name: str, seconds: float, budget_ms: float) -> None:
@@ -119,6 +129,18 @@ class Metrics:
     def experiment_store_failed(self) -> None:
         """Count a look at the experiments that failed."""
         self._store_failures.inc()
+
+    def impressions_written(self, tiles: int) -> None:
+        """Count tiles that are in the lake."""
+        self._written_impressions.inc(tiles)
+
+    def impressions_dropped(self, tiles: int) -> None:
+        """Count tiles that are lost."""
+        self._dropped_impressions.inc(tiles)
+
+    def impressions_queued(self, tiles: int) -> None:
+        """Tell how many tiles wait to be written."""
+        self._queued_impressions.set(tiles)
 
     def bundle_swapped(self) -> None:
         """Count a bundle put in place."""

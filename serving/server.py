@@ -23,9 +23,12 @@ from serving.arrivals import ArrivalSource
 from serving.bundles import KeeperSettings
 from serving.clock import ClockMode
 from serving.experiment_desk import ExperimentPlaces
+from serving.impression_writer import ImpressionWriter
+from serving.impressions import ImpressionLog
 from serving.live_trending import PlaySource
 from serving.logs import configure_logs
 from serving.members import FeatureReader
+from serving.metrics import Metrics
 from serving.service import HomepageService
 from serving.settings import ServingSettings
 from serving.shown_seeds import SeedMemory, ShownSeeds
@@ -62,13 +65,18 @@ def application() -> Flask:
         url = os.environ.get(EVENT_LOG_VARIABLE) or cast("FeatureGateway", reader).online_url
         return open_event_log(url, partitions)
 
+    file = os.environ.get(SETTINGS_VARIABLE)
+    chosen = ServingSettings.load(Path(file)) if file else ServingSettings()
+
+    def open_impressions(metrics: Metrics) -> ImpressionLog:
+        return ImpressionWriter(lambda: Lake(settings.lake), metrics, chosen.impressions)
+
     experiments = ExperimentPlaces(lambda: open_store(settings), settings.lake, decisions_folder(settings))
-    pages = os.environ.get(SETTINGS_VARIABLE)
     keeper = KeeperSettings(clock_mode=clock_mode(os.environ.get(CLOCK_VARIABLE) or "auto"))
     service = HomepageService(
         settings.bundles, open_reader, settings=keeper, open_arrivals=open_arrivals,
         open_memory=open_memory, open_events=open_events, open_plays=open_plays, experiments=experiments,
-        pages=ServingSettings.load(Path(pages)) if pages else None,
+        pages=chosen, open_impressions=open_impressions if chosen.impressions.enabled else None,
     )  # fmt: skip
     return create_app(service, os.environ.get(ADMIN_TOKEN, ""))
 

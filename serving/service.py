@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from feature_repo.arrivals import NewMember
 from feature_repo.stream.event_log import EventLog, EventLogError
 from serving import intake
+from serving.api.models import Homepage
 from serving.arrivals import ArrivalSource
 from serving.bundles import KeeperSettings, StateKeeper
 from serving.candidates.query import PageRequest
@@ -22,6 +23,7 @@ from serving.clock import Clock, wall_clock
 from serving.experiment_desk import ExperimentDesk, ExperimentPlaces
 from serving.experiment_watch import ExperimentWatch, WatchClocks
 from serving.homepage import HomepageMaker, IdSource, MadePage, unique_id
+from serving.impressions import ImpressionLog, ShownPage
 from serving.live_trending import PlaySource
 from serving.members import FeatureReader
 from serving.metrics import Metrics
@@ -42,6 +44,8 @@ OpenPlays = Callable[[FeatureReader], PlaySource]
 """Opens what the stream counts plays in, beside the feature store."""
 OpenEvents = Callable[[FeatureReader], EventLog]
 """Opens the event log, which may lie beside the feature store; raises ``EventLogError`` where it is away."""
+OpenImpressions = Callable[[Metrics], ImpressionLog]
+"""Opens the log of what members are shown, which counts what becomes of it; connects to nothing yet."""
 
 _log = structlog.get_logger(__name__)
 
@@ -70,6 +74,7 @@ class HomepageService:
         open_events: OpenEvents | None = None,
         open_plays: OpenPlays | None = None,
         experiments: ExperimentPlaces | None = None,
+        open_impressions: OpenImpressions | None = None,
     ) -> None:
         self.metrics = Metrics()
         self._bundles = bundles
@@ -84,6 +89,8 @@ class HomepageService:
         self._open_plays = open_plays
         self._places = experiments
         self._nothing_runs = ServedExperiments.none(self._pages)
+        self._open_impressions = open_impressions
+        self._impressions: ImpressionLog | None = None
         self._events: EventLog | None = None
         self._opening_events = Lock()
         self._arrivals: ArrivalSource | None = None
@@ -117,6 +124,8 @@ class HomepageService:
             )
             self._desk = ExperimentDesk(self.watch, self._places, self._bundles, self.now)
         self._try_events()
+        if self._open_impressions is not None:
+            self._impressions = self._open_impressions(self.metrics)
         if watch:
             self.keeper.start()
         else:
@@ -127,9 +136,11 @@ class HomepageService:
             self.watch.look()
 
     def stop(self) -> None:
-        """End the background work."""
+        """End the background work; what members were shown until now is written first."""
         if self.watch is not None:
             self.watch.stop()
+        if self._impressions is not None:
+            self._impressions.close()
         if self.keeper is not None:
             self.keeper.stop()
         if self._events is not None:
@@ -167,9 +178,25 @@ class HomepageService:
         return self._maker.make(state, request)
 
     def shown(self, made: MadePage) -> None:
-        """Take note of a page that was answered. It is off the member's way: a failure is logged, no more."""
-        page = made.homepage
-        self.metrics.page_answered(page.experiments.values(), made.held_out)
+        """Take note of a page that was answered. It is off the member's way: a failure is logged, no more.
+
+        A preview leaves no trace.
+        """
+        if made.query.request.preview:
+            return
+        self.metrics.page_answered(made.homepage.experiments.values(), made.held_out)
+        self._log_tiles(made)
+        self._remember_seeds(made.homepage)
+
+    def _log_tiles(self, made: MadePage) -> None:
+        if self._impressions is None:
+            return
+        try:
+            self._impressions.offer(ShownPage.of(made))
+        except Exception:  # as below
+            _log.exception("tiles not logged", page_id=made.homepage.page_id)
+
+    def _remember_seeds(self, page: Homepage) -> None:
         if self._memory is None:
             return
         seeds = [row.seed_title_id for row in page.rows if row.seed_title_id is not None]

@@ -1,4 +1,4 @@
-"""What an operator may set: the candidate generators, and the rules of the page."""
+"""What an operator may set: the candidate generators, the rules of the page, and the impression log."""
 
 from __future__ import annotations
 
@@ -20,6 +20,20 @@ class GeneratorSettings(BaseModel):
     limit: int = Field(ge=1, le=500, description="titles it proposes at most")
 
 
+class ImpressionSettings(BaseModel):
+    """The impression log of one worker; see docs/impressions.md."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: bool = True
+    queue_tiles: int = Field(
+        50_000, ge=80, description="tiles in memory at most; pages beyond it are dropped and counted"
+    )
+    flush_tiles: int = Field(10_000, ge=1, description="tiles from which on a file is written early")
+    flush_seconds: float = Field(5.0, gt=0, le=600, description="how long a page waits to be written")
+    stop_seconds: float = Field(5.0, gt=0, le=60, description="how long a stop waits for the last file")
+
+
 class ServingSettings(BaseModel):
     """Settings of a server; what a file leaves out keeps its default."""
 
@@ -27,6 +41,7 @@ class ServingSettings(BaseModel):
 
     generators: dict[str, GeneratorSettings] = Field(default_factory=dict)
     page: PageRules = PageRules()
+    impressions: ImpressionSettings = ImpressionSettings()
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

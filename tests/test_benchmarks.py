@@ -6,19 +6,23 @@ import io
 import json
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import click
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, strategies as st
 from rich.console import Console
 
+from feature_repo import schema as s
+from feature_repo.log_tables import SHOWN_TILES
 from serving.candidates.query import PageRequest
 from tests.benchmarks.http_load import CLIENTS, ask, ask_at_once
+from tests.benchmarks.impressions import a_day, viewings_of
 from tests.benchmarks.pages import homepage_path, parse_server_timing
 from tests.benchmarks.results import Measurement, as_json, table, write
 from tests.benchmarks.server import bundles_in_place, looks_at_titles
@@ -155,6 +159,22 @@ class TestHttp:
             "marquee_title_visible_seconds_count 4.0\nmarquee_title_visible_seconds_sum 0.7\n"
         )
         assert looks_at_titles(exposition) == 4
+
+
+class TestImpressions:
+    def test_a_day_is_made_of_whole_pages_and_its_viewings_follow_them(self) -> None:
+        two_pages = [
+            {s.PAGE_ID: page, s.TITLE_ID: f"t{n}", s.ROW_INDEX: 1, s.POSITION: n, s.USER_ID: "u"}
+            for page in ("p", "q")
+            for n in range(1, 31)
+        ]
+        tiles = a_day(pa.Table.from_pylist(two_pages, SHOWN_TILES.arrow_schema), 600)
+        assert tiles.group_by(s.PAGE_ID).aggregate([([], "count_all")])["count_all"].to_pylist() == [30] * 20
+        days = {instant.date() for instant in tiles[s.EVENT_TIMESTAMP].to_pylist()}
+        assert days == {date(2026, 3, 1)}
+        events = viewings_of(tiles)
+        assert len(events) == 4 * 30
+        assert min(events[s.EVENT_TIMESTAMP].to_pylist()) >= min(tiles[s.EVENT_TIMESTAMP].to_pylist())
 
 
 class TestTowers:

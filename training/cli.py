@@ -11,6 +11,7 @@ from rich.console import Console
 
 from feature_repo.backfill_cli import build_features
 from feature_repo.cli import open_gateway
+from feature_repo.impression_log.joining import join_impressions
 from feature_repo.ingest.cli import movielens
 from feature_repo.ingest.lake import Lake, LakeError
 from feature_repo.settings import Settings
@@ -98,7 +99,10 @@ def pipeline(data: Path | None, config_file: Path | None, simulation: tuple[str,
 def run(config_file: Path | None, dataset: str) -> None:
     """Train on the features that are there, and publish a bundle."""
     config, console = read_config(config_file), Console(stderr=True, log_path=False)
-    _train(config, StepRecorder(console.log), console, dataset)
+    recorder = StepRecorder(console.log)
+    with recorder.step("join impressions"):
+        join_impressions(Lake(Settings.from_environment().lake), datetime.now(UTC))
+    _train(config, recorder, console, dataset)
 
 
 @main.command("solve-titles")

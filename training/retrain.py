@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from feature_repo.backfill import backfill, refresh_interactions, stored_encoder
+from feature_repo.impression_log.joining import join_impressions
 from feature_repo.ingest.lake import Lake
 from feature_repo.progress import Progress
 from feature_repo.settings import Settings
@@ -62,6 +63,8 @@ def retrain_once(
     Whatever raises leaves the champion in service: the bundle becomes champion in one step, near the end.
     """
     lake, now = Lake(settings.lake), clock()
+    with recorder.step("join impressions"):
+        join_impressions(lake, now, progress=progress)
     with recorder.step("build features"):
         backfill(lake, now, config.seed, progress, stored_encoder(lake))
     with recorder.step("apply definitions"):

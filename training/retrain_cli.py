@@ -15,10 +15,10 @@ import click
 from rich.console import Console
 
 from feature_repo.cli import open_gateway
+from feature_repo.durations import Duration
 from feature_repo.settings import Settings
 from training.config import TrainingConfig
 from training.config_option import config_option, read_config
-from training.durations import Duration
 from training.moved import Published
 from training.progress_bar import progress_bar
 from training.retrain import Retrained, reason_of, retrain_once, run_turn, solve_new_titles

@@ -17,6 +17,7 @@ from feature_repo.ingest.rejects import RejectFile
 from feature_repo.ingest.seen_keys import SeenKeys, key_hashes
 from feature_repo.ingest.sources import DataFileError, SourceBatch
 from feature_repo.ingest.validation import DUPLICATE, Converter, accepted_rows, key_columns
+from feature_repo.log_tables import LOG_TABLES
 from feature_repo.schema import RAW_TABLES, Table
 
 Progress = Callable[[str, int], None]
@@ -37,8 +38,9 @@ class ImportRun:
     """Writes raw tables to the lake; all become visible at the end of the ``with`` block, or none.
 
     A run that replaces leaves the lake with nothing but its own data: raw tables it does not write
-    become empty. A run that appends rejects rows whose key the lake has already, so repeating one adds
-    nothing. ``run`` names the reject files, ``<rejects>/<table>-<run>.csv``.
+    become empty, and so does the log of what servers showed. A run that appends rejects rows whose key the
+    lake has already, so repeating one adds nothing. ``run`` names the reject files,
+    ``<rejects>/<table>-<run>.csv``.
     """
 
     def __init__(
@@ -65,7 +67,8 @@ class ImportRun:
             return
         with self._stack:
             written = {result.table for result in self.results}
-            for table in RAW_TABLES if not self._append else ():
+            logs = [table for table in LOG_TABLES if self._lake.exists(table)]
+            for table in (*RAW_TABLES, *logs) if not self._append else ():
                 if table.name not in written:
                     self._transaction.replace(table, table.arrow_schema.empty_table())
 

@@ -17,7 +17,8 @@ from __future__ import annotations
 import re
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -74,6 +75,29 @@ class Lake:
         found = self.filesystem.get_file_info(selector)
         return sorted(info.path for info in found if info.is_file and info.path.endswith(".parquet"))
 
+    def partitions(self, table: Table) -> dict[str, list[pafs.FileInfo]]:
+        """Return the table's Parquet files by the UTC day or month they are of, such as ``2024-01-31``."""
+        parts: defaultdict[str, list[pafs.FileInfo]] = defaultdict(list)
+        paths = self.files(table)
+        for info in self.filesystem.get_file_info(paths) if paths else []:
+            if info.is_file:  # it may be gone since it was listed
+                parts[_hive_directory(info.path).partition("=")[2]].append(info)
+        return dict(parts)
+
+    def dataset(self, table: Table, files: Sequence[str]) -> ds.Dataset:
+        """Return some of the table's files for other programs to scan; none make an empty table."""
+        if not files:
+            return ds.dataset(table.arrow_schema.empty_table())
+        return ds.dataset(
+            list(files), schema=table.arrow_schema, format="parquet", filesystem=self.filesystem
+        )
+
+    def remove_partition(self, table: Table, part: str) -> None:
+        """Remove a day or a month of the table, named as :meth:`partitions` does; it need not be there."""
+        directory = f"{self.directory(table)}/{table.partition}={part}"
+        if self.filesystem.get_file_info(directory).type != pafs.FileType.NotFound:
+            self.filesystem.delete_dir(directory)
+
     def directory(self, table: Table) -> str:
         """Return the table's directory inside ``filesystem``."""
         return f"{self._base}/{table.name}"
@@ -127,9 +151,7 @@ class Lake:
             raise LakeError(
                 f"table {table.name!r} is not in the lake {self.root}; import or simulate data first"
             )
-        files = _within(files, table, start, end)
-        dataset = ds.dataset(files, schema=table.arrow_schema, format="parquet", filesystem=self.filesystem)
-        return dataset.scanner(
+        return self.dataset(table, _within(files, table, start, end)).scanner(
             columns=_projected(table, columns).names, filter=_period(start, end), fragment_readahead=2
         )
 
@@ -170,32 +192,53 @@ class Transaction:
         """Stage the whole table anew and return the number of rows."""
         return self._stage(table, data, replaces=True)
 
-    def append(self, table: Table, data: Rows, file: str | None = None) -> int:
+    def append(
+        self, table: Table, data: Rows, file: str | None = None, metadata: Mapping[str, str] | None = None
+    ) -> int:
         """Stage rows to be added to the table and return their number.
 
         ``file`` names the new files, in every partition; those of that name that are there give way.
+        ``metadata`` is kept in the files, beside their schema.
         """
-        return self._stage(table, data, replaces=False, file=file)
+        return self._stage(table, data, replaces=False, file=file, metadata=metadata)
 
-    def _stage(self, table: Table, data: Rows, replaces: bool, file: str | None = None) -> int:
+    def _stage(
+        self,
+        table: Table,
+        data: Rows,
+        replaces: bool,
+        file: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> int:
         staged = _Staged(table, f"{self._staging}/{len(self._staged)}/{table.name}", replaces)
-        sequence = 0 if replaces else _next_sequence(self._lake.files(table))
-        name = f"{file or f'part-{sequence:05d}-{uuid.uuid4().hex[:8]}'}.parquet"
+        name = f"{file or self._next_name(table, replaces)}.parquet"
         with tempfile.TemporaryDirectory(dir=self._staging if self._local else None) as spill_directory:
             spill = PartitionSpill(table, Path(spill_directory))
             spill.add_all(_conforming(table, data))
             for partition, row_groups in spill.partitions():
-                self._write(f"{staged.directory}/{partition}", name, table, row_groups)
+                self._write(f"{staged.directory}/{partition}", name, table, row_groups, metadata)
         if replaces and not spill.rows:
             empty = _partition_of(datetime.fromtimestamp(0, UTC), table)
             self._write(f"{staged.directory}/{empty}", name, table, [table.arrow_schema.empty_table()])
         self._staged.append(staged)
         return spill.rows
 
-    def _write(self, directory: str, name: str, table: Table, row_groups: Iterable[pa.Table]) -> None:
+    def _next_name(self, table: Table, replaces: bool) -> str:
+        sequence = 0 if replaces else _next_sequence(self._lake.files(table))
+        return f"part-{sequence:05d}-{uuid.uuid4().hex[:8]}"
+
+    def _write(
+        self,
+        directory: str,
+        name: str,
+        table: Table,
+        row_groups: Iterable[pa.Table],
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
         self._filesystem.create_dir(directory, recursive=True)
+        schema = table.arrow_schema.with_metadata(metadata)
         with pq.ParquetWriter(
-            f"{directory}/{name}", table.arrow_schema, filesystem=self._lake.filesystem, compression="zstd"
+            f"{directory}/{name}", schema, filesystem=self._lake.filesystem, compression="zstd"
         ) as writer:
             for rows in row_groups:
                 writer.write_table(rows)
@@ -231,7 +274,10 @@ class Transaction:
             source = info.path
             destination = target + source[source.rindex(f"/{_hive_directory(source)}") :]
             self._filesystem.create_dir(destination.rpartition("/")[0], recursive=True)
-            undo.callback(self._delete_if_present, destination)
+            if not self._is_present(
+                destination
+            ):  # one that gives way cannot be put back: its successor stays
+                undo.callback(self._delete_if_present, destination)
             self._filesystem.move(source, destination)
 
     def _restore(self, source: str, target: str) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from feature_repo.page.board import Board
 from feature_repo.page.exchange import View, widen
-from feature_repo.page.exploration import Draw, explored, strata_of
+from feature_repo.page.exploration import Draw, Stratum, explored, strata_of
 from feature_repo.page.row_plans import (
     CONTINUE_WATCHING,
     GENRE,
@@ -42,7 +42,8 @@ class Page:
 
     ``relaxed`` names the rules that gave way, in the order of RELAXATION; ``exchanged`` pairs the places
     (displaced, newcomer) of exchanges for variety in view; ``propensities`` holds, of explored places, the
-    probability with which they were drawn: all others were bound to be shown.
+    probability with which they were drawn: all others were bound to be shown. ``strata`` holds what each of
+    them was drawn from.
     """
 
     board: Board
@@ -50,6 +51,7 @@ class Page:
     relaxed: list[str] = field(default_factory=list)
     exchanged: list[tuple[int, int]] = field(default_factory=list)
     propensities: dict[int, float] = field(default_factory=dict)
+    strata: dict[int, Stratum] = field(default_factory=dict)
 
     @property
     def places(self) -> list[int]:
@@ -168,7 +170,9 @@ def _explore(page: Page, rules: PageRules, draw: Draw) -> None:
     tiles = min(round(rules.exploration_share * shown), rules.most_explored, rules.most_tiles - shown)
     if host is None or tiles <= 0:
         return
-    page.propensities = explored(strata_of(page.board, rules, tiles), draw)
+    strata = strata_of(page.board, rules, tiles)
+    page.propensities = explored(strata, draw)
+    page.strata = dict(zip(page.propensities, strata, strict=True))
     page.board.take(page.propensities)
     for slot, place in enumerate(page.propensities):
         host.places.insert(rules.franchise_free_tiles + 2 * slot, place)

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from feature_repo import schema as s
 from feature_repo.ingest.lake import Lake
+from feature_repo.log_tables import LOG_TABLES
 from feature_repo.settings import Settings
 from feature_repo.simulation.config import SimulationConfig
 from feature_repo.simulation.simulate import SimulatedService, simulate
@@ -81,8 +82,9 @@ def _write(service: SimulatedService, settings: Settings) -> None:
         (s.IMPRESSIONS, service.impressions),
     )
     lake = Lake(settings.lake)
+    logs = [(table, table.arrow_schema.empty_table()) for table in LOG_TABLES if lake.exists(table)]
     with Console(stderr=True).status("writing the lake"):
-        written = {table.name: lake.replace(table, data) for table, data in tables}
+        written = {table.name: lake.replace(table, data) for table, data in (*tables, *logs)}
         service.world.save(settings.simulation)
     for name, rows in written.items():
         click.echo(f"{name:<12}{rows:>12,} rows")

@@ -17,19 +17,21 @@ from serving.catalogue import Rows
 class Ranked:
     """Candidates, best first; ``relevance`` is what they were ordered by, ``retrieval`` the merge's score.
 
-    ``scores`` are the ranker's, None where it did not decide. All are (n,).
+    ``scores`` are the ranker's, ``order`` says which row of its input each candidate was; both are None where
+    it did not decide. All are (n,).
     """
 
     rows: Rows
     relevance: NDArray[np.float32]
     retrieval: NDArray[np.float32]
     scores: NDArray[np.float32] | None = None
+    order: NDArray[np.intp] | None = None
 
 
 def by_ranker(merged: Merged, scores: NDArray[np.float32]) -> Ranked:
     """Order by the ranker's scores; ties keep the order of retrieval."""
     order = np.argsort(-scores, kind="stable")
-    return Ranked(merged.rows[order], scores[order], merged.scores[order], scores[order])
+    return Ranked(merged.rows[order], scores[order], merged.scores[order], scores[order], order)
 
 
 def by_retrieval(merged: Merged) -> Ranked:

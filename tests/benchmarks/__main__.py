@@ -20,6 +20,7 @@ from tests.benchmarks.features import measure_features
 from tests.benchmarks.fold_in import measure_fold_in
 from tests.benchmarks.freshness import measure_freshness
 from tests.benchmarks.http_load import measure_http
+from tests.benchmarks.impressions import measure_impressions
 from tests.benchmarks.pages import measure_pages
 from tests.benchmarks.ranking import measure_ranking
 from tests.benchmarks.results import Measurement, table, write
@@ -41,6 +42,7 @@ BENCHMARKS: Final[dict[str, Callable[[Subject, Effort], Iterator[Measurement]]]]
     "arrivals": measure_arrivals,
     "stream": measure_stream,
     "freshness": measure_freshness,
+    "impressions": measure_impressions,
     "two-tower": measure_two_tower,
 }
 QUICK: Final = 50

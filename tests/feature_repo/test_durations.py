@@ -5,7 +5,7 @@ from datetime import timedelta
 import click
 import pytest
 
-from training.durations import Duration, parse_duration
+from feature_repo.durations import Duration, parse_duration
 
 
 @pytest.mark.parametrize(
