@@ -58,8 +58,8 @@ def carry_out(
     bundle has become champion since. ``hold`` leaves all as it is. A promotion or a rollback that was carried
     out already is not repeated: its record is returned.
 
-    Raises :class:`TransitionError` where the experiment's status does not allow it, ``ExperimentError`` for an
-    arm that cannot be promoted, ``BundleError`` for a bundle that is not there; then nothing has changed.
+    Raises :class:`TransitionError` where the experiment's status does not allow it, ``ExperimentError`` for
+    an arm that cannot be promoted, ``BundleError`` for a bundle that is not there; then nothing has changed.
     """
     finish_interrupted(store, aliases, decisions_folder, name)
     with store.deciding(name) as deciding:
@@ -128,8 +128,8 @@ def _repeated(
 def _check(experiment: Experiment, action: Action) -> None:
     if experiment.status not in _FROM[action]:
         raise TransitionError(
-            f"experiment {experiment.name!r} is {experiment.status}: to {action.replace('_', ' ')} it must be "
-            f"{' or '.join(_FROM[action])}"
+            f"experiment {experiment.name!r} is {experiment.status}: "
+            f"to {action.replace('_', ' ')} it, it must be {' or '.join(_FROM[action])}"
         )
 
 
