@@ -65,9 +65,7 @@ def test_an_instant_without_a_time_zone_is_refused(store: ExperimentStore, defin
     assert store.all() == []
 
 
-def test_without_a_wish_the_first_gap_that_is_wide_enough_is_given(
-    store: ExperimentStore, define: Define
-) -> None:
+def test_without_a_wish_the_first_gap_that_fits_is_given(store: ExperimentStore, define: Define) -> None:
     store.create(define("a", traffic=100, first_bucket=50), NOW)
     store.create(define("b", traffic=200, first_bucket=200), NOW)
     assert store.create(define("c", traffic=60), NOW).buckets == range(400, 460)
@@ -101,7 +99,7 @@ def test_buckets_that_touch_do_not_overlap(store: ExperimentStore, define: Defin
     store.create(define("a", traffic=100, first_bucket=100), NOW)
     store.create(define("b", traffic=100, first_bucket=0), NOW)
     assert store.create(define("c", traffic=800, first_bucket=200), NOW).buckets.stop == 1000
-    with pytest.raises(ExperimentConflictError, match="'a' .* and 'b' .* and 'c'|no bucket is free"):
+    with pytest.raises(ExperimentConflictError, match="no bucket is free, roll back one of them"):
         store.create(define("d", traffic=2), NOW)
 
 
@@ -114,20 +112,16 @@ def test_more_than_all_of_a_layer_is_refused(store: ExperimentStore, define: Def
     assert store.create(define("c", traffic=400), NOW).buckets == range(600, 1000)
 
 
-def test_traffic_that_fits_in_no_gap_is_refused_with_the_widest_gap(
-    store: ExperimentStore, define: Define
-) -> None:
+def test_traffic_that_fits_in_no_gap_is_told_the_widest(store: ExperimentStore, define: Define) -> None:
     store.create(define("a", traffic=200, first_bucket=400), NOW)
-    with pytest.raises(ExperimentConflictError, match="fits in no gap.*lower traffic to 400 or less"):
+    with pytest.raises(ExperimentConflictError, match=r"fits in no gap.*lower traffic to 400 or less"):
         store.create(define("b", traffic=500), NOW)
 
 
-def test_ended_experiments_leave_their_buckets_but_not_their_name(
-    store: ExperimentStore, define: Define
-) -> None:
+def test_ended_experiments_leave_their_buckets_not_their_name(store: ExperimentStore, define: Define) -> None:
     store.create(define("a-1", traffic=1000), NOW)
     store.change_status("a-1", Status.ROLLED_BACK, NOW, "withdrawn")
-    with pytest.raises(ExperimentExistsError, match="'a-1' already.*'a-2'"):
+    with pytest.raises(ExperimentExistsError, match=r"'a-1' already.*'a-2'"):
         store.create(define("a-1", traffic=10), NOW)
     assert store.create(define("a-2", traffic=1000), NOW).buckets == range(1000)
 
@@ -150,11 +144,11 @@ WAY = {"draft": [], "running": ["running"], "paused": ["running", "paused"],
 
 
 def test_an_experiment_goes_only_where_its_life_leads(store: ExperimentStore, define: Define) -> None:
-    for number, origin in enumerate(WAY):
+    for origin, way in WAY.items():
         for target in Status:
             name = f"{origin}-{target}".replace("_", "-")
             store.create(define(name, traffic=2), NOW)
-            for status in WAY[origin]:
+            for status in way:
                 store.change_status(name, Status(status), NOW)
             before = store.get(name)
             if (origin, target.value) in ALLOWED:
@@ -166,7 +160,6 @@ def test_an_experiment_goes_only_where_its_life_leads(store: ExperimentStore, de
                     store.change_status(name, target, LATER)
                 assert all(to in str(refused.value) for to in allowed)
                 assert store.get(name) == before
-    assert number == 4
 
 
 def test_a_pause_keeps_the_start_and_an_end_has_its_instant(store: ExperimentStore, define: Define) -> None:
@@ -237,7 +230,7 @@ def test_one_store_serves_several_threads(store: ExperimentStore, define: Define
     assert store.revision() == 16
 
 
-def test_the_holdout_is_5_percent_and_can_be_5_to_10_or_none(
+def test_the_holdout_is_5_percent_and_can_be_up_to_10_or_none(
     store: ExperimentStore, open_store: Open
 ) -> None:
     assert store.holdout() == 50
@@ -311,7 +304,7 @@ def test_the_sweep_pauses_the_later_of_two_that_overlap_and_names_the_other(
     assert store.sweep(LATER) == []
 
 
-def test_one_that_was_paused_by_the_sweep_is_in_nobodys_way(
+def test_one_that_the_sweep_paused_is_in_nobodys_way(
     store: ExperimentStore, url: str, define: Define
 ) -> None:
     """b overlaps a and is paused for it; c overlaps only b and stays."""
@@ -358,7 +351,7 @@ def test_a_damaged_row_is_named_and_leaves_the_others_alone(
     assert store.get("a").status is Status.RUNNING
 
 
-def test_a_row_of_another_name_than_its_definition_is_damaged(
+def test_a_row_not_named_as_its_definition_is_damaged(
     store: ExperimentStore, url: str, define: Define
 ) -> None:
     store.create(define("a"), NOW)
@@ -400,9 +393,7 @@ def test_decisions_are_kept_in_order_and_once(
         store.record(decided(experiment="two"))
 
 
-def test_two_decisions_of_one_instant_are_kept_a_microsecond_apart(
-    store: ExperimentStore, define: Define
-) -> None:
+def test_two_decisions_of_one_instant_are_kept_apart(store: ExperimentStore, define: Define) -> None:
     store.create(define(), NOW)
     for _ in range(2):
         store.record(decided())
@@ -415,9 +406,14 @@ def test_two_decisions_of_one_instant_are_kept_a_microsecond_apart(
 def test_what_failed_within_a_decision_leaves_nothing(store: ExperimentStore, define: Define) -> None:
     store.create(define(), NOW)
     before = (store.get("one"), store.revision())
-    with pytest.raises(ZeroDivisionError), store.deciding("one") as deciding:
-        deciding.settle(decided(action="roll_back"), Status.ROLLED_BACK)
-        raise ZeroDivisionError
+
+    def fail() -> None:
+        with store.deciding("one") as deciding:
+            deciding.settle(decided(action="roll_back"), Status.ROLLED_BACK)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert (store.get("one"), store.revision()) == before
     assert store.decisions("one") == []
 
