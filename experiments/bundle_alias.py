@@ -27,7 +27,7 @@ def bundle_aliases(bundles: Path) -> Aliases:
 
 
 def version_behind(aliases: Aliases, bundle: str) -> str:
-    """Return the version that a treatment's bundle stands for; ``ExperimentError`` for an unset alias."""
+    """Return the version a treatment's bundle stands for; raises ``ExperimentError`` for an unset alias."""
     if bundle not in ALIASES:
         return bundle
     version = aliases.get(bundle)

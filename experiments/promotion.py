@@ -128,8 +128,8 @@ def _repeated(
 def _check(experiment: Experiment, action: Action) -> None:
     if experiment.status not in _FROM[action]:
         raise TransitionError(
-            f"experiment {experiment.name!r} is {experiment.status}: to {action.replace('_', ' ')} it "
-            f"must be {' or '.join(_FROM[action])}"
+            f"experiment {experiment.name!r} is {experiment.status}: "
+            f"to {action.replace('_', ' ')} it, it must be {' or '.join(_FROM[action])}"
         )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Final
 
 from sqlalchemy import Connection, select, update
@@ -74,10 +75,11 @@ class ExperimentStore:
         :class:`ExperimentConflictError` naming those whose buckets are in the way.
         """
         with self._database.writing() as connection:
-            if definition.name in rows.names(connection):
+            used = set(rows.names(connection))
+            if definition.name in used:
                 raise ExperimentExistsError(
                     f"there is an experiment {definition.name!r} already: choose a name that was never used, "
-                    f"such as {_next_name(definition.name)!r}"
+                    f"such as {_unused_name(definition.name, used)!r}"
                 )
             first = allot(definition, rows.experiments(connection, definition.layer, rows.OWNING))
             added = Experiment(definition=definition, first_bucket=first, created_at=now)
@@ -106,6 +108,11 @@ class ExperimentStore:
     def running(self) -> list[Experiment]:
         """Return the experiments that members are dealt to. Damaged rows of others do not matter."""
         return self.with_status(Status.RUNNING)
+
+    def names(self) -> list[str]:
+        """Return every name that was ever used, of damaged rows too."""
+        with self._database.reading() as connection:
+            return rows.names(connection)
 
     def change_status(self, name: str, status: Status, now: datetime, reason: str = "") -> Experiment:
         """Bring an experiment to another status; raises :class:`TransitionError` telling what is allowed.
@@ -225,7 +232,8 @@ def _check_known(connection: Connection, name: str) -> None:
         raise UnknownExperimentError.of(name, known)
 
 
-def _next_name(name: str) -> str:
-    """Return the name with its number raised, or with one."""
+def _unused_name(name: str, used: Collection[str]) -> str:
+    """Return the name with a higher number behind it."""
     stem, _, number = name.rpartition("-")
-    return f"{stem}-{int(number) + 1}" if stem and number.isdecimal() else f"{name}-2"
+    base, last = (stem, int(number)) if stem and number.isdecimal() else (name, 1)
+    return next(new for n in count(last + 1) if (new := f"{base}-{n}") not in used)

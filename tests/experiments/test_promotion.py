@@ -1,0 +1,392 @@
+"""Decisions carried out against real aliases of bundles, on both databases."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Barrier
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from experiments.bundle_alias import CHAMPION, bundle_aliases
+from experiments.definitions import Status
+from experiments.errors import ExperimentError, TransitionError, UnknownExperimentError
+from experiments.promotion import carry_out, finish_interrupted
+from experiments.records import DecisionRecord
+from experiments.store import ExperimentStore
+from training.bundle import BundleError
+
+if TYPE_CHECKING:
+    from tests.experiments.conftest import Define
+
+NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+LATER = NOW + timedelta(days=15)
+OLD, NEW, THIRD = (f"20260101T00000{n}Z-0000000{n}" for n in (1, 2, 3))
+
+
+class Home:
+    """A store with running experiments, bundles and a folder of decisions."""
+
+    def __init__(self, store: ExperimentStore, folder: Path, define: Define) -> None:
+        self.store, self.define = store, define
+        self.bundles, self.decisions = folder / "bundles", folder / "experiments" / "decisions"
+        for version in (OLD, NEW, THIRD):
+            (self.bundles / version).mkdir(parents=True)
+            (self.bundles / version / "manifest.json").write_text("{}")
+        self.aliases = bundle_aliases(self.bundles)
+        self.aliases.set("champion", OLD)
+        self.aliases.set("challenger", NEW)
+
+    def run(self, name: str = "one", layer: str = "ranker", **rest: Any) -> None:
+        self.store.create(self.define(name, layer, **rest), NOW)
+        self.store.change_status(name, Status.RUNNING, NOW)
+
+    def decide(self, action: Any, arm: str | None = None, name: str = "one", **rest: Any) -> DecisionRecord:
+        given = {"reason": "plays +3 %", "evidence": {"lift": 0.03}, "now": LATER, "decided_by": "rule"}
+        return carry_out(self.store, self.aliases, self.decisions, name, action, arm, **(given | rest))
+
+    @property
+    def champion(self) -> str | None:
+        return self.aliases.get(CHAMPION)
+
+    @property
+    def files(self) -> dict[str, Any]:
+        return {file.name: json.loads(file.read_text()) for file in sorted(self.decisions.glob("*"))}
+
+    def status(self, name: str = "one") -> Status:
+        return self.store.get(name).status
+
+
+@pytest.fixture
+def home(store: ExperimentStore, tmp_path: Path, define: Define) -> Home:
+    return Home(store, tmp_path / "marquee", define)
+
+
+def test_a_promoted_ranker_is_champion_and_its_evidence_is_on_record(home: Home) -> None:
+    home.run()
+    record = home.decide("promote", "new")
+    assert home.champion == NEW
+    ended = home.store.get("one")
+    assert (ended.status, ended.reason, ended.ended_at) == (Status.PROMOTED, "plays +3 %", LATER)
+    expected = {
+        "experiment": "one", "decided_at": "2026-11-16T12:00:00Z", "action": "promote", "arm": "new",
+        "reason": "plays +3 %", "evidence": {"lift": 0.03}, "champion_before": OLD, "champion_after": NEW,
+        "decided_by": "rule",
+    }  # fmt: skip
+    assert home.files == {"one-20261116T120000.000000Z.json": expected}
+    assert home.store.decisions("one") == [record]
+    assert record.model_dump(mode="json") == expected
+
+
+def test_an_arm_may_name_a_version(home: Home) -> None:
+    arms = [
+        {"name": "control", "share": 400},
+        {"name": "new", "share": 300, "treatment": {"bundle": "challenger"}},
+        {"name": "third", "share": 300, "treatment": {"bundle": THIRD}},
+    ]
+    home.run(arms=arms)
+    assert home.decide("promote", "third").champion_after == THIRD
+    assert home.champion == THIRD
+
+
+@pytest.mark.parametrize("layer", ["candidate", "post_filter", "ui"])
+def test_other_layers_leave_the_champion(home: Home, layer: str) -> None:
+    home.run(layer=layer)
+    record = home.decide("promote", "new")
+    assert (record.champion_before, record.champion_after) == (None, None)
+    assert home.champion == OLD
+    assert home.status() is Status.PROMOTED
+    assert len(home.files) == 1
+
+
+def test_a_hold_is_a_record_and_nothing_else(home: Home) -> None:
+    home.run()
+    before = home.store.get("one")
+    records = [home.decide("hold", now=LATER + timedelta(days=day), reason="too early") for day in range(2)]
+    assert home.store.get("one") == before
+    assert home.champion == OLD
+    assert home.store.decisions("one") == records
+    assert len(home.files) == 2
+
+
+@pytest.mark.parametrize("status", ["draft", "running", "paused"])
+def test_a_rollback_ends_it_for_control(home: Home, status: str) -> None:
+    home.store.create(home.define(), NOW)
+    for step in {"draft": [], "running": ["running"], "paused": ["running", "paused"]}[status]:
+        home.store.change_status("one", Status(step), NOW)
+    record = home.decide("roll_back", "new", reason="retention -2 %")
+    assert home.status() is Status.ROLLED_BACK
+    assert home.store.get("one").reason == "retention -2 %"
+    assert home.champion == OLD
+    assert (record.champion_before, record.champion_after) == (None, None)
+    assert len(home.files) == len(home.store.decisions("one")) == 1
+
+
+def test_a_promotion_is_taken_back(home: Home) -> None:
+    home.run()
+    home.decide("promote", "new")
+    back = home.decide("roll_back", now=LATER + timedelta(days=1), decided_by="operator")
+    assert home.champion == OLD
+    assert home.status() is Status.ROLLED_BACK
+    assert home.store.get("one").ended_at == LATER  # its arms were dealt until then
+    assert (back.champion_before, back.champion_after) == (NEW, OLD)
+    assert len(home.files) == 2
+
+
+def test_a_bundle_that_became_champion_since_stays(home: Home) -> None:
+    home.run()
+    home.decide("promote", "new")
+    home.aliases.set("champion", THIRD)
+    back = home.decide("roll_back", now=LATER + timedelta(days=1))
+    assert home.champion == THIRD
+    assert home.status() is Status.ROLLED_BACK
+    assert (back.champion_before, back.champion_after) == (None, None)
+
+
+def test_what_was_champion_already_is_not_taken_from_service_by_a_rollback(home: Home) -> None:
+    home.run()
+    home.aliases.set("champion", NEW)
+    home.decide("promote", "new")
+    home.decide("roll_back", now=LATER + timedelta(days=1))
+    assert home.champion == NEW
+
+
+def test_the_same_decision_twice_is_the_same_decision(home: Home) -> None:
+    home.run()
+    for action, arm in (("hold", None), ("promote", "new"), ("roll_back", None)):
+        first = home.decide(action, arm)
+        champion, files = home.champion, home.files
+        assert home.decide(action, arm) == first
+        if action != "hold":  # a hold on another day is another decision
+            assert home.decide(action, arm, now=LATER + timedelta(days=2), reason="again") == first
+        assert (home.champion, home.files) == (champion, files)
+    assert [r.action for r in home.store.decisions("one")] == ["hold", "promote", "roll_back"]
+
+
+def test_decisions_of_one_instant_have_a_file_each(home: Home) -> None:
+    home.run()
+    home.decide("hold")
+    assert home.decide("promote", "new").decided_at == LATER + timedelta(microseconds=1)
+    assert [of["action"] for of in home.files.values()] == ["hold", "promote"]
+
+
+def test_what_cannot_be_decided_changes_nothing(home: Home) -> None:
+    home.run()
+    home.store.create(home.define("draft"), NOW)
+    home.run("ended", "ui")
+    home.decide("roll_back", name="ended")
+    refusals: list[tuple[type[Exception], str, tuple[Any, ...]]] = [
+        (ExperimentError, "has no arm 'old': control, new", ("promote", "old")),
+        (ExperimentError, "which arm", ("promote", None)),
+        (
+            ExperimentError,
+            "changes nothing: roll the experiment back, or promote one of new",
+            ("promote", "control"),
+        ),
+        (
+            TransitionError,
+            "'draft' is draft: to promote it, it must be running or paused",
+            ("promote", "new", "draft"),
+        ),
+        (TransitionError, "is draft", ("hold", None, "draft")),
+        (TransitionError, "is rolled_back", ("promote", "new", "ended")),
+        (UnknownExperimentError, "no experiment 'two'", ("hold", None, "two")),
+    ]
+    before = (home.champion, home.files, home.store.all())
+    for error, told, arguments in refusals:
+        with pytest.raises(error, match=told):
+            home.decide(*arguments)
+    assert (home.champion, home.files, home.store.all()) == before
+    assert home.store.decisions("one") == []
+
+
+def test_a_bundle_that_is_gone_is_not_promoted_and_leaves_no_record(home: Home) -> None:
+    arms = [{"name": "control", "share": 500},
+            {"name": "new", "share": 500, "treatment": {"bundle": "20250101T000000Z-00000000"}}]  # fmt: skip
+    home.run(arms=arms)
+    with pytest.raises(BundleError, match="no bundle 20250101T000000Z-00000000"):
+        home.decide("promote", "new")
+    assert (home.champion, home.status(), home.files) == (OLD, Status.RUNNING, {})
+    assert home.store.decisions("one") == []
+
+
+def test_without_a_challenger_there_is_nothing_to_promote(home: Home) -> None:
+    home.run()
+    (home.bundles / "aliases.json").write_text(json.dumps({"champion": OLD}))
+    with pytest.raises(ExperimentError, match="no bundle is called challenger"):
+        home.decide("promote", "new")
+    assert home.status() is Status.RUNNING
+
+
+def test_of_two_arms_promoted_at_once_one_wins(home: Home, open_store: Callable[[], ExperimentStore]) -> None:
+    arms = [{"name": "control", "share": 400}, {"name": "a", "share": 300, "treatment": {"bundle": NEW}},
+            {"name": "b", "share": 300, "treatment": {"bundle": THIRD}}]  # fmt: skip
+    home.run(arms=arms)
+    other, together = open_store(), Barrier(2)
+
+    def promote(store: ExperimentStore, arm: str) -> str:
+        together.wait()
+        try:
+            carry_out(
+                store, home.aliases, home.decisions, "one", "promote", arm, "won", {}, LATER, "operator"
+            )
+        except TransitionError:
+            return "refused"
+        return arm
+
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(promote, (home.store, other), ("a", "b")))
+    assert sorted(answers)[1:] == ["refused"]
+    winner = sorted(answers)[0]
+    assert home.champion == {"a": NEW, "b": THIRD}[winner]
+    assert [record.arm for record in home.store.decisions("one")] == [winner]
+    assert [of["arm"] for of in home.files.values()] == [winner]
+
+
+def test_the_same_decision_at_once_is_taken_once(
+    home: Home, open_store: Callable[[], ExperimentStore]
+) -> None:
+    home.run()
+    stores, together = [open_store() for _ in range(3)], Barrier(3)
+
+    def promote(store: ExperimentStore) -> DecisionRecord:
+        together.wait()
+        return carry_out(
+            store, home.aliases, home.decisions, "one", "promote", "new", "won", {}, LATER, "rule"
+        )
+
+    with ThreadPoolExecutor(3) as pool:
+        records = list(pool.map(promote, stores))
+    assert records == [records[0]] * 3
+    assert home.store.decisions("one") == records[:1]
+    assert len(home.files) == 1
+
+
+KILLED = """
+import os, sys
+from datetime import datetime
+from pathlib import Path
+from experiments.bundle_alias import bundle_aliases
+from experiments.promotion import carry_out
+from experiments.store import ExperimentStore
+
+url, bundles, decisions, moment, action, now = sys.argv[1:]
+
+class Killed:
+    def __init__(self, aliases):
+        self.aliases = aliases
+    def get(self, alias):
+        return self.aliases.get(alias)
+    def set(self, alias, version):
+        if moment == "after":
+            self.aliases.set(alias, version)
+        os._exit(9)
+
+aliases = Killed(bundle_aliases(Path(bundles)))
+arm = "new" if action == "promote" else None
+carry_out(ExperimentStore.open(url), aliases, Path(decisions), "one", action, arm, "first", {},
+          datetime.fromisoformat(now), "rule")
+"""
+
+
+def be_killed(home: Home, url: str, moment: str, action: str, now: datetime) -> None:
+    """Carry out a decision in a process that ends before or after it moved the alias."""
+    arguments = [url, str(home.bundles), str(home.decisions), moment, action, now.isoformat()]
+    done = subprocess.run([sys.executable, "-c", KILLED, *arguments], env={**os.environ}, check=False)
+    assert done.returncode == 9
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_promotion_whose_process_is_killed_is_finished_by_the_next(
+    home: Home, url: str, moment: str
+) -> None:
+    home.run()
+    be_killed(home, url, moment, "promote", LATER)
+    assert home.status() is Status.RUNNING  # not promoted without a row
+    assert home.store.decisions("one") == []
+    assert len(home.files) == 1
+    assert home.champion == (NEW if moment == "after" else OLD)
+    record = home.decide("promote", "new", now=LATER + timedelta(days=1), reason="second")
+    assert (record.reason, record.decided_at) == ("first", LATER)
+    assert (record.champion_before, record.champion_after) == (OLD, NEW)
+    assert (home.champion, home.status()) == (NEW, Status.PROMOTED)
+    assert home.store.decisions("one") == [record]
+    assert len(home.files) == 1
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_rollback_whose_process_is_killed_is_finished_too(home: Home, url: str, moment: str) -> None:
+    home.run()
+    home.decide("promote", "new")
+    be_killed(home, url, moment, "roll_back", LATER + timedelta(days=1))
+    assert home.status() is Status.PROMOTED
+    finished = finish_interrupted(home.store, home.aliases, home.decisions, "one")
+    assert [(r.action, r.champion_after) for r in finished] == [("roll_back", OLD)]
+    assert (home.champion, home.status()) == (OLD, Status.ROLLED_BACK)
+    assert finish_interrupted(home.store, home.aliases, home.decisions, "one") == []
+
+
+def test_an_interrupted_promotion_does_not_stand_in_the_way_of_a_rollback(home: Home, url: str) -> None:
+    home.run()
+    be_killed(home, url, "after", "promote", LATER)
+    home.decide("roll_back", now=LATER + timedelta(days=1))
+    assert (home.champion, home.status()) == (OLD, Status.ROLLED_BACK)
+    assert [r.action for r in home.store.decisions("one")] == ["promote", "roll_back"]
+
+
+def test_a_champion_since_is_not_replaced_when_a_promotion_is_finished(home: Home, url: str) -> None:
+    home.run()
+    be_killed(home, url, "before", "promote", LATER)
+    home.aliases.set("champion", THIRD)
+    finish_interrupted(home.store, home.aliases, home.decisions, "one")
+    assert (home.champion, home.status()) == (THIRD, Status.PROMOTED)
+
+
+def test_a_file_that_was_lost_is_written_again(home: Home) -> None:
+    home.run()
+    home.decide("promote", "new")
+    files = home.files
+    next(home.decisions.iterdir()).unlink()
+    home.decide("promote", "new")
+    assert home.files == files
+
+
+def test_files_of_others_are_left_alone(home: Home) -> None:
+    """Of an earlier experiment of that name, of one whose name begins alike; and what is no decision."""
+    home.run()
+    home.decisions.mkdir(parents=True)
+    of_old = DecisionRecord(
+        experiment="one", decided_at=NOW - timedelta(days=1), action="promote", arm="new", reason="",
+        champion_before=OLD, champion_after=NEW, decided_by="rule",
+    )  # fmt: skip
+    (home.decisions / "one-20261031T120000.000000Z.json").write_text(of_old.model_dump_json())
+    alike = of_old.model_copy(update={"experiment": "one-more", "decided_at": LATER})
+    (home.decisions / "one-more-20261116T120000.000000Z.json").write_text(alike.model_dump_json())
+    (home.decisions / "one-20261116T130000.000000Z.json").write_text("{")
+    names = sorted(file.name for file in home.decisions.iterdir())
+    assert finish_interrupted(home.store, home.aliases, home.decisions, "one") == []
+    assert (home.champion, home.status()) == (OLD, Status.RUNNING)
+    assert sorted(file.name for file in home.decisions.iterdir()) == names
+
+
+def test_a_backup_of_the_store_learns_of_the_decisions_since_from_their_files(
+    home: Home, tmp_path: Path
+) -> None:
+    home.run()
+    home.decide("hold", now=LATER - timedelta(days=1))
+    home.decide("promote", "new")
+    with_backup = ExperimentStore.open(f"sqlite:///{tmp_path / 'backup.db'}")
+    with_backup.create(home.define(), NOW)
+    with_backup.change_status("one", Status.RUNNING, NOW)
+    finished = finish_interrupted(with_backup, home.aliases, home.decisions, "one")
+    assert finished == home.store.decisions("one") == with_backup.decisions("one")
+    assert with_backup.get("one") == home.store.get("one")
+    assert home.champion == NEW
+    with_backup.close()
