@@ -26,6 +26,7 @@ from training.config_option import config_option, read_config
 from training.freshness_cli import freshness
 from training.judging import TruePlayProbability
 from training.new_titles import MINIMUM_VIEWERS, add_title_vectors
+from training.off_policy_cli import off_policy
 from training.pipeline import train
 from training.progress_bar import progress_bar
 from training.retrain_cli import retrain
@@ -51,6 +52,8 @@ def main() -> None:
         python -m training solve-titles
     How soon new members and new titles are served well:
         python -m training cold-start
+    What a bundle would earn, before any member sees it:
+        python -m training off-policy --bundle challenger
     """
 
 
@@ -154,6 +157,7 @@ def cold_start(config_file: Path | None, share: float) -> None:
 
 
 main.add_command(freshness)
+main.add_command(off_policy)
 
 
 @main.command()

@@ -66,12 +66,14 @@ def known_row() -> dict[str, Any]:
         s.REQUEST_TIMESTAMP: float(NOW),
         s.DEVICE_TYPE: "tv",
         s.TWO_TOWER_SCORE: 0.3,
+        s.ROW_INDEX: 2.0,
+        s.POSITION: 5.0,
     }
 
 
 def unknown_row(null: float | None) -> dict[str, Any]:
     request = {s.REQUEST_TIMESTAMP: float(NOW), s.DEVICE_TYPE: "mobile", s.TWO_TOWER_SCORE: null}
-    return dict.fromkeys(INPUTS, null) | request
+    return dict.fromkeys(INPUTS, null) | request | {s.ROW_INDEX: 1.0, s.POSITION: 1.0}
 
 
 def expected(rows: list[dict[str, Any]]) -> NDArray[np.float32]:
@@ -80,7 +82,10 @@ def expected(rows: list[dict[str, Any]]) -> NDArray[np.float32]:
     context: Arrays = {
         s.REQUEST_TIMESTAMP: np.array([row[s.REQUEST_TIMESTAMP] for row in rows]),
         s.DEVICE_TYPE: np.array([row[s.DEVICE_TYPE] for row in rows]),
-        s.TWO_TOWER_SCORE: np.array([row[s.TWO_TOWER_SCORE] for row in rows], dtype=np.float32),
+        **{
+            name: np.array([row[name] for row in rows], dtype=np.float32)
+            for name in (s.TWO_TOWER_SCORE, s.ROW_INDEX, s.POSITION)
+        },
     }
     member = {name: encoded[name] for name in MEMBER_INPUTS}
     titles = {name: encoded[name] for name in TITLE_INPUTS}
