@@ -15,6 +15,8 @@ from feature_repo.ingest.cli import movielens
 from feature_repo.ingest.lake import Lake, LakeError
 from feature_repo.settings import Settings
 from feature_repo.simulation.cli import simulate_command
+from feature_repo.simulation.config import SimulationConfig
+from feature_repo.simulation.history import examination_probability
 from feature_repo.simulation.world import World
 from feature_repo.stream.seeding import forget as forget_stream
 from feature_repo.title_feed import TitleFeed
@@ -34,6 +36,8 @@ from training.steps import StepRecorder
 from training.training_data import TrainingData, read_training_data
 
 SIMULATED = "simulated service"
+_EXAMINATION = examination_probability(SimulationConfig())
+"""The command-line simulation knows no other."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -177,6 +181,7 @@ def _train(config: TrainingConfig, recorder: StepRecorder, console: Console, dat
                     gateway, Lake(settings.lake), settings, config, recorder,
                     now=datetime.now(UTC), dataset=dataset, progress=progress,
                     truth=_truth(settings) if dataset == SIMULATED else None,
+                    examination=_EXAMINATION if dataset == SIMULATED else None,
                 )  # fmt: skip
         except (ValueError, FileNotFoundError, LakeError, BundleError) as error:
             raise click.ClickException(str(error)) from error

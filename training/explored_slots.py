@@ -45,14 +45,21 @@ class ExploredSlots:
         """The slot of each of the m titles."""
         return np.repeat(np.arange(len(self)), np.diff(self.offsets))
 
-    def take(self, first: int, end: int) -> ExploredSlots:
-        """Return the slots from ``first`` to before ``end``."""
-        slots, begin, stop = slice(first, end), self.offsets[first], self.offsets[end]
+    def offered_in(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the places of the titles that some slots offered, slot after slot."""
+        sizes = np.diff(self.offsets)[slots]
+        moved = self.offsets[:-1][slots] - (np.cumsum(sizes) - sizes)
+        return np.repeat(moved, sizes) + np.arange(sizes.sum())
+
+    def take(self, slots: NDArray[np.int64]) -> ExploredSlots:
+        """Return some of the slots, with the titles they offered."""
+        offered = self.offered_in(slots)
+        offsets = np.concatenate([[0], np.cumsum(np.diff(self.offsets)[slots])])
         return ExploredSlots(
             self.user_ids[slots], self.instants[slots], self.device_types[slots],
             self.row_indices[slots], self.positions[slots], self.played[slots],
-            self.drawn[slots] - begin, self.offsets[first : end + 1] - begin,
-            self.title_ids[begin:stop], self.propensities[begin:stop],
+            self.drawn[slots] - self.offsets[:-1][slots] + offsets[:-1], offsets,
+            self.title_ids[offered], self.propensities[offered],
         )  # fmt: skip
 
 

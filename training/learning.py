@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from feature_repo import schema as s
+from feature_repo.transforms.ranking import at_place
 from training.config import TrainingConfig
 from training.ranker import Ranker, RankingExamples, fit_ranker
 from training.ranker_examples import (
@@ -23,10 +25,23 @@ VALIDATION_SHARE = 0.2
 """The latest share of the ranker's pages, which stop its training early."""
 
 
+@dataclass(frozen=True, slots=True)
+class FittedRanker:
+    """A ranker with the validation examples, the latest pages, each tile where it stood.
+
+    ``not_told``: one fitted on the same tiles without knowing where they stood, to compare; None where that
+    was not asked for, or nothing was shown.
+    """
+
+    ranker: Ranker
+    validation: RankingExamples
+    not_told: Ranker | None = None
+
+
 def fit_ranker_on_window(
-    data: TrainingData, retrieval: Retrieval, config: TrainingConfig
-) -> tuple[Ranker, RankingExamples]:
-    """Fit the ranker on its window; return it with the validation examples, the latest pages.
+    data: TrainingData, retrieval: Retrieval, config: TrainingConfig, *, compare: bool = False
+) -> FittedRanker:
+    """Fit the ranker on its window; with ``compare`` also one that is not told where the tiles stood.
 
     Learns from impressions where the lake holds them, else from candidates drawn as the generators
     would have drawn them. ``retrieval`` must be fitted as of the window's start. Raises ``ValueError`` where
@@ -45,8 +60,18 @@ def fit_ranker_on_window(
     )
     early, late = tiles.pages < cut, tiles.pages >= cut
     training, validation = _part(examples, early), _part(examples, late)
-    ranker = fit_ranker(training.matrix, training.labels, training.groups, validation, config.ranker)
-    return ranker, validation
+    ranker = _fit(training, validation, config)
+    if not compare or (tiles.row_indices.max() == 1 and tiles.positions.max() == 1):
+        return FittedRanker(ranker, validation)
+    return FittedRanker(ranker, validation, _fit(_at_first(training), _at_first(validation), config))
+
+
+def _fit(training: RankingExamples, validation: RankingExamples, config: TrainingConfig) -> Ranker:
+    return fit_ranker(training.matrix, training.labels, training.groups, validation, config.ranker)
+
+
+def _at_first(examples: RankingExamples) -> RankingExamples:
+    return replace(examples, matrix=at_place(examples.matrix))
 
 
 def _tiles(data: TrainingData, retrieval: Retrieval, config: TrainingConfig) -> ShownTiles:

@@ -125,9 +125,8 @@ def offered_features(gateway: FeatureGateway, slots: ExploredSlots) -> NDArray[n
     Each stands where its slot stood; what a bundle's towers think of it is NaN (see :func:`tower_scores`).
     """
     matrix = np.empty((len(slots.title_ids), len(RANKING_FEATURES)), dtype=np.float32)
-    for first in range(0, len(slots), _SLOTS_AT_ONCE):
-        end = min(first + _SLOTS_AT_ONCE, len(slots))
-        matrix[slots.offsets[first] : slots.offsets[end]] = _features(gateway, slots.take(first, end))
+    for part in _parts(slots):
+        matrix[slots.offered_in(part)] = _features(gateway, slots.take(part))
     return matrix
 
 
@@ -140,14 +139,17 @@ def tower_scores(
     context = context_inputs(slots.instants.astype(np.float64), slots.device_types)
     vectors = tower.user_vectors(history, mask, context)
     rows = rows_of(slots.title_ids, contents.title_ids)
-    scores = np.empty(len(rows), dtype=np.float32)
-    for first in range(0, len(slots), _SLOTS_AT_ONCE):
-        end = min(first + _SLOTS_AT_ONCE, len(slots))
-        part = slice(int(slots.offsets[first]), int(slots.offsets[end]))
-        titles = contents.tower_title_vectors[rows[part]]
-        scores[part] = np.einsum("ij,ij->i", vectors[slots.slot_of[part]], titles)
+    scores, slot_of = np.empty(len(rows), dtype=np.float32), slots.slot_of
+    for part in _parts(slots):
+        offered = slots.offered_in(part)
+        titles = contents.tower_title_vectors[rows[offered]]
+        scores[offered] = (vectors[slot_of[offered]] * titles).sum(axis=1)
     scores[rows < 0] = np.nan
     return scores
+
+
+def _parts(slots: ExploredSlots) -> list[NDArray[np.int64]]:
+    return np.array_split(np.arange(len(slots)), -(-len(slots) // _SLOTS_AT_ONCE))
 
 
 def _features(gateway: FeatureGateway, slots: ExploredSlots) -> NDArray[np.float32]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from feature_repo.settings import Settings
 from feature_repo.transforms.candidate_mix import CANDIDATES, HitRates
@@ -17,6 +18,7 @@ from training.config import TrainingConfig
 from training.generating import charts_as_of
 from training.judging import BASELINES, TRUTH_K, Judgement
 from training.moved import Published
+from training.position_bias import PositionBias, position_bias
 from training.ranker import Ranker, RankingExamples
 from training.report import TrainingReport, write_report
 from training.retrieval import Retrieval
@@ -26,7 +28,10 @@ from training.training_data import TrainingData
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """Everything a training produced; ``online`` says, by table, how many vectors a warm start published."""
+    """Everything a training produced; ``online`` says, by table, how many vectors a warm start published.
+
+    ``examination``: how likely each place is looked at, (rows, positions), where that is known.
+    """
 
     retrieval: Retrieval
     ranker: Ranker
@@ -34,6 +39,7 @@ class Trained:
     hit_rates: HitRates
     judgement: Judgement
     online: Mapping[str, Published] = field(default_factory=dict)
+    examination: NDArray[np.float64] | None = None
 
 
 def publish(
@@ -127,7 +133,14 @@ def report(
             calibration=calibration_curve(scores, trained.validation.labels) if has_rows else None,
             truth=trained.judgement.truth,
             truth_k=TRUTH_K,
+            position_bias=_position_bias(trained),
             published=trained.online,
             training_curves={**trained.ranker.curves, **trained.retrieval.tower.curves},
         ),
+    )
+
+
+def _position_bias(trained: Trained) -> PositionBias | None:
+    return position_bias(
+        trained.ranker, trained.validation.matrix, trained.judgement.places, trained.examination
     )

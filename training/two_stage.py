@@ -31,6 +31,12 @@ class TwoStageScorer:
         self._titles = {name: titles[name] for name in TITLE_INPUTS}
         self._context = {name: context[name] for name in _CONTEXT}
 
+    def with_ranker(self, ranker: Ranker) -> TwoStageScorer:
+        """Return the same with another ranker."""
+        return TwoStageScorer(
+            ranker, self._generators, member=self._member, titles=self._titles, context=self._context
+        )
+
     def scores(self, user_rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return float32 (len(user_rows), T): the ranker's scores of candidates, -inf elsewhere."""
         eligible = self._generators.cases.eligible(user_rows)

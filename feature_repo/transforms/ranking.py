@@ -48,6 +48,7 @@ are compared then get the same one. (Ling et al., "Model Ensemble for Click Pred
 WWW 2017 Companion; Zhao et al., "Recommending What Video to Watch Next", RecSys 2019.)
 """
 
+PLACE_FEATURES: Final = ("shown_row", "shown_position")
 RANKING_FEATURES: Final = (
     "request_hour", "request_weekday", "device_code",
     "mean_session_minutes", "days_since_last_watch", "watch_velocity_now", "log_watch_count",
@@ -58,7 +59,7 @@ RANKING_FEATURES: Final = (
     "genre_affinity", "strongest_genre_affinity", "session_genre_affinity", "language_match",
     "runtime_to_session_ratio",
     "als_score", "als_cosine", "user_embedding_norm", "title_embedding_norm", "two_tower_cosine",
-    "shown_row", "shown_position",
+    *PLACE_FEATURES,
     *(f"genre_{g.lower().replace(' & ', '_').replace(' ', '_').replace('-', '_')}" for g in s.GENRES),
 )  # fmt: skip
 """The columns of :func:`ranking_features`, in order."""
@@ -93,8 +94,8 @@ def ranking_features(member: Arrays, titles: Arrays, context: Arrays) -> NDArray
 def at_place(matrix: NDArray[np.float32], row: int = 1, position: int = 1) -> NDArray[np.float32]:
     """Return a copy of a :func:`ranking_features` matrix with every title at one place, from 1."""
     moved = matrix.copy()
-    moved[:, RANKING_FEATURES.index("shown_row")] = row
-    moved[:, RANKING_FEATURES.index("shown_position")] = position
+    for name, value in zip(PLACE_FEATURES, (row, position), strict=True):
+        moved[:, RANKING_FEATURES.index(name)] = value
     return moved
 
 
