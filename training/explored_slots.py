@@ -77,9 +77,16 @@ def read_explored_slots(
         STRATUM_TITLE_IDS, STRATUM_PROPENSITIES,
     ]  # fmt: skip
     table = lake.read(EXPLORED_SLOTS, columns=columns, start=start, end=end)
-    table = table.join(_outcomes(lake, table, start, end), [s.PAGE_ID, s.TITLE_ID], join_type="inner")
-    table = _of_some_members(table, most_slots, seed)
+    table = _of_some_members(_with_outcome(table, _outcomes(lake, table, start, end)), most_slots, seed)
     return _slots(table.sort_by([(n, "ascending") for n in (s.EVENT_TIMESTAMP, s.PAGE_ID, s.TITLE_ID)]))
+
+
+def _with_outcome(slots: pa.Table, outcomes: pa.Table) -> pa.Table:
+    """Add the column ``played``; slots whose outcome is not known go."""
+    # Arrow joins no tables with lists in them: join the keys, then take the rows.
+    keys = slots.select([s.PAGE_ID, s.TITLE_ID]).append_column("row", pa.array(np.arange(len(slots))))
+    joined = keys.join(outcomes, [s.PAGE_ID, s.TITLE_ID], join_type="inner")
+    return slots.take(joined.column("row")).append_column(s.PLAYED, joined.column(s.PLAYED))
 
 
 def _outcomes(lake: Lake, slots: pa.Table, start: datetime, end: datetime) -> pa.Table:
