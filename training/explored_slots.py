@@ -143,7 +143,7 @@ def _drawn(
     if len(found) < len(table):
         slot = int(np.setdiff1d(np.arange(len(table)), found)[0])
         raise ValueError(
-            f"page {pages[slot]}: {s.TITLE_ID} {shown[slot]!r} is not in its {STRATUM_TITLE_IDS}; "
+            f"page {pages[slot]}: {s.TITLE_ID} {str(shown[slot])!r} is not in its {STRATUM_TITLE_IDS}; "
             "its log is damaged, leave the page out"
         )
     drawn = matches[first]
@@ -151,7 +151,7 @@ def _drawn(
     if len(impossible):
         slot = int(impossible[0])
         raise ValueError(
-            f"page {pages[slot]}: {s.TITLE_ID} {shown[slot]!r} has {STRATUM_PROPENSITIES} "
+            f"page {pages[slot]}: {s.TITLE_ID} {str(shown[slot])!r} has {STRATUM_PROPENSITIES} "
             f"{propensities[drawn[slot]]}; a title that was shown had a probability above 0"
         )
     return drawn

@@ -43,7 +43,8 @@ Floats = NDArray[np.float64]
 class OffPolicyEstimates:
     """Plays per explored slot: of each policy by each method, and by how much the candidate is ahead.
 
-    ``agreement``: the share of slots in which both rankers would show the same title, 0 to 1.
+    ``agreement``: the share of slots in which both rankers show the same title, 0 to 1 (less the distance in
+    total variation, where they choose at random).
     """
 
     values: Mapping[str, Mapping[str, Estimate]]
@@ -101,7 +102,7 @@ def compare_policies(
         differences={
             method: difference(logged["candidate"], logged["against"], method, clip) for method in METHODS
         },
-        agreement=float((candidate * against).sum() / len(slots)),
+        agreement=float(np.minimum(candidate, against).sum() / len(slots)),
     )
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from training.ranker import RankerConfig, fit_ranker
 
 FOLDS: Final = 5
-SMALL_TREES: Final = RankerConfig(trees=80, depth=3, learning_rate=0.1)
+SMALL_TREES: Final = RankerConfig(trees=80, depth=3, learning_rate=0.1, threads=1)
 """A model of few slots: the estimate stays right where it is wrong, and it need not be the best."""
 
 

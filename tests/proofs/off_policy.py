@@ -176,7 +176,8 @@ def _examination() -> Floats:
 
 @click.command("off-policy")
 @click.option("--bundle", "candidate", required=True, help="Version of the candidate in MARQUEE_HOME.")
-@click.option("--against", required=True, help="Version of what it is compared with.")
+@click.option("--against", help="Version of what it is compared with.  [default: its own first --trees]")
+@click.option("--trees", default=5, show_default=True, help="Of the candidate's ranker, without --against.")
 @click.option("--pool", default=4_000, show_default=True, help="Members of the population.")
 @click.option("--members", default=1_000, show_default=True, help="Members of each log, four slots each.")
 @click.option("--stratum", default=20, show_default=True, help="Titles a slot is drawn from.")
@@ -186,7 +187,8 @@ def _examination() -> Floats:
 @click.option("--seed", default=0, show_default=True)
 def off_policy(
     candidate: str,
-    against: str,
+    against: str | None,
+    trees: int,
     pool: int,
     members: int,
     stratum: int,
@@ -197,16 +199,16 @@ def off_policy(
 ) -> None:
     """Off-policy intervals of two bundles of a simulated home, against the truth."""
     settings = Settings.from_environment()
-    bundles = [load_bundle(settings.bundles / version) for version in (candidate, against)]
+    bundles = [load_bundle(settings.bundles / version) for version in (candidate, against or candidate)]
     end = max(bundle.manifest.data_window.end for bundle in bundles)
-    world = World.load(settings.simulation)
-    people = population(world, end, members=pool, stratum=stratum, seed=seed)
+    people = population(World.load(settings.simulation), end, members=pool, stratum=stratum, seed=seed)
     chosen = []
     with open_gateway(settings) as gateway:
         matrix = offered_features(gateway, people.slots)
-        for bundle in bundles[::-1]:
+        for bundle, first in ((bundles[1], None if against else trees), (bundles[0], None)):
             matrix[:, _TOWER_COLUMN] = tower_scores(gateway, people.slots, bundle.contents)
-            margins = Ranker.from_bytes(bundle.contents.ranker).margin(at_place(matrix))
+            ranker = Ranker.from_bytes(bundle.contents.ranker)
+            margins = Ranker(ranker.booster[:first]).margin(at_place(matrix))
             chosen.append(choices(margins, people.slots.offsets, temperature))
     click.echo(f"{'policy':<12}{'method':<15}{'truth':>8}{'mean':>8}{'sd':>8}{'claimed':>8}{'coverage':>9}")
     for row in covered(

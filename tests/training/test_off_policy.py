@@ -54,7 +54,7 @@ def contents(trained_service: TrainedService) -> BundleContents:
 @pytest.fixture(scope="module")
 def people(trained_service: TrainedService) -> Population:
     return population(
-        trained_service.simulated.world, trained_service.end, members=150, stratum=8, seed=3, days=2
+        trained_service.simulated.world, trained_service.end, members=150, stratum=4, seed=3, days=2
     )
 
 
@@ -137,11 +137,13 @@ def test_intervals_hold_the_worlds_truth_and_the_better_ranker_is_found(
         choices(ranker.margin(at_place(matrix)), people.slots.offsets)
         for ranker in (Ranker.from_bytes(contents.ranker), poor)
     ]
-    rows = covered(people, matrix, *policies, repetitions=60, members=150, seed=5)
+    # Everything is played more often, in the same order: fewer slots then tell as much.
+    lively = replace(people, plays=np.sqrt(people.plays))
+    rows = covered(lively, matrix, *policies, repetitions=40, members=300, seed=5)
     of: dict[tuple[str, str], Covered] = {(row.policy, row.method): row for row in rows}
     assert of["difference", "ips"].truth > 0
     for row in rows:
-        # 95 % of 60, less three standard errors; estimates within three standard errors of the truth.
-        assert row.coverage >= 0.86, row
-        assert abs(row.mean - row.truth) < 3.5 * row.deviation / np.sqrt(60), row
-    assert of["difference", "doubly_robust"].deviation <= of["difference", "ips"].deviation
+        # 95 % of 40, less three standard errors; estimates within three standard errors of the truth.
+        assert row.coverage >= 0.85, row
+        assert abs(row.mean - row.truth) < 3.5 * row.deviation / np.sqrt(40), row
+    assert of["difference", "doubly_robust"].claimed < of["difference", "ips"].claimed
