@@ -33,7 +33,7 @@ def rank_frame(frame: pd.DataFrame) -> pd.DataFrame:
     context: Arrays = {
         s.REQUEST_TIMESTAMP: frame[s.REQUEST_TIMESTAMP].to_numpy("float64"),
         s.DEVICE_TYPE: frame[s.DEVICE_TYPE].fillna("").to_numpy("str"),
-        s.TWO_TOWER_SCORE: frame[s.TWO_TOWER_SCORE].to_numpy("float32"),
+        **{name: frame[name].to_numpy("float32") for name in (s.TWO_TOWER_SCORE, s.ROW_INDEX, s.POSITION)},
     }
     return pd.DataFrame(ranking_features(member, titles, context), columns=list(RANKING_FEATURES))
 

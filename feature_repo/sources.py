@@ -75,6 +75,9 @@ request_source = RequestSource(
         Field(name=s.REQUEST_TIMESTAMP, dtype=Float64),
         Field(name=s.DEVICE_TYPE, dtype=String),
         Field(name=s.TWO_TOWER_SCORE, dtype=Float32),
+        Field(name=s.ROW_INDEX, dtype=Float32),
+        Field(name=s.POSITION, dtype=Float32),
     ],
-    description="The request's instant (microseconds since 1970 UTC) and device, and what retrieval found.",
+    description="The request's instant (microseconds since 1970 UTC) and device, what retrieval found, and "
+    "the place on the page: the first where titles are compared.",
 )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from feature_repo import schema as s
 from feature_repo.transforms.encoding import Arrays
-from feature_repo.transforms.ranking import RANKING_FEATURES, ranking_features
+from feature_repo.transforms.ranking import FIRST_PLACE, RANKING_FEATURES, ranking_features
 from serving.catalogue import Catalogue, Rows
 from serving.members import Member
 
@@ -64,5 +64,6 @@ def candidate_features(
         s.REQUEST_TIMESTAMP: np.array([now_us], dtype=np.float64),
         s.DEVICE_TYPE: np.array([device], dtype=np.str_),
         s.TWO_TOWER_SCORE: unknown if tower_scores is None else tower_scores,
+        **FIRST_PLACE,
     }
     return ranking_features(member.features, catalogue.gather(rows), context)

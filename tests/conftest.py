@@ -21,6 +21,7 @@ from feature_repo.ingest.lake import Lake
 from feature_repo.redis_server import running_redis
 from feature_repo.settings import Settings
 from feature_repo.simulation.config import SimulationConfig
+from feature_repo.simulation.history import examination_probability
 from feature_repo.simulation.simulate import SimulatedService, simulate
 from feature_repo.store import FeatureGateway
 from training.als import AlsConfig
@@ -161,4 +162,5 @@ def _train_small(
     return train(
         gateway, lake, settings, TrainingConfig(**(small | changes)), StepRecorder(lambda _: None),
         now=now, dataset="simulated service", truth=simulated.world.play_probability,
+        examination=examination_probability(SimulationConfig()),
     )  # fmt: skip

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from feature_repo import schema as s
 from feature_repo.transforms.calendar import epoch_microseconds
 from feature_repo.transforms.encoding import Arrays
-from feature_repo.transforms.ranking import RANKING_FEATURES, ranking_features
+from feature_repo.transforms.ranking import FIRST_PLACE, RANKING_FEATURES, ranking_features
 from serving.catalogue import Catalogue
 from serving.members import read_member
 from serving.ranking import candidate_features
@@ -78,6 +78,7 @@ def learned(
         s.REQUEST_TIMESTAMP: instants.astype(np.float64),
         s.DEVICE_TYPE: np.full(rows, device),
         s.TWO_TOWER_SCORE: tower_scores(title_ids),
+        **FIRST_PLACE,
     }
     member = members_as_of(trained.gateway, np.full(rows, user_id), instants)
     return ranking_features(member, titles_as_of(trained.gateway, np.array(title_ids), instants), context)
@@ -95,6 +96,8 @@ def asked_of_feast_offline(
             s.REQUEST_TIMESTAMP: float(epoch_microseconds(now)),
             s.DEVICE_TYPE: device,
             s.TWO_TOWER_SCORE: tower_scores(title_ids),
+            s.ROW_INDEX: 1.0,
+            s.POSITION: 1.0,
         }
     )
     gateway = trained.gateway
@@ -109,7 +112,10 @@ def asked_of_feast_online(
     trained: TrainedService, user_id: str, title_ids: list[str], now: datetime, device: str
 ) -> Matrix:
     """The service ``ranker`` by one online call of Feast, with its on-demand view."""
-    context = {s.REQUEST_TIMESTAMP: float(epoch_microseconds(now)), s.DEVICE_TYPE: device}
+    context = {
+        s.REQUEST_TIMESTAMP: float(epoch_microseconds(now)), s.DEVICE_TYPE: device,
+        s.ROW_INDEX: 1.0, s.POSITION: 1.0,
+    }  # fmt: skip
     scores = {s.TWO_TOWER_SCORE: tower_scores(title_ids).tolist()}
     answer = trained.gateway.naive_ranking_rows(user_id, title_ids, context, scores).to_df()
     assert answer[s.TITLE_ID].tolist() == title_ids

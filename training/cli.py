@@ -16,6 +16,8 @@ from feature_repo.ingest.cli import movielens
 from feature_repo.ingest.lake import Lake, LakeError
 from feature_repo.settings import Settings
 from feature_repo.simulation.cli import simulate_command
+from feature_repo.simulation.config import SimulationConfig
+from feature_repo.simulation.history import examination_probability
 from feature_repo.simulation.world import World
 from feature_repo.stream.seeding import forget as forget_stream
 from feature_repo.title_feed import TitleFeed
@@ -27,6 +29,7 @@ from training.config_option import config_option, read_config
 from training.freshness_cli import freshness
 from training.judging import TruePlayProbability
 from training.new_titles import MINIMUM_VIEWERS, add_title_vectors
+from training.off_policy_cli import off_policy
 from training.pipeline import train
 from training.progress_bar import progress_bar
 from training.retrain_cli import retrain
@@ -34,6 +37,8 @@ from training.steps import StepRecorder
 from training.training_data import TrainingData, read_training_data
 
 SIMULATED = "simulated service"
+_EXAMINATION = examination_probability(SimulationConfig())
+"""The command-line simulation knows no other."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -52,6 +57,8 @@ def main() -> None:
         python -m training solve-titles
     How soon new members and new titles are served well:
         python -m training cold-start
+    What a bundle would earn, before any member sees it:
+        python -m training off-policy --bundle challenger
     """
 
 
@@ -158,6 +165,7 @@ def cold_start(config_file: Path | None, share: float) -> None:
 
 
 main.add_command(freshness)
+main.add_command(off_policy)
 
 
 @main.command()
@@ -177,6 +185,7 @@ def _train(config: TrainingConfig, recorder: StepRecorder, console: Console, dat
                     gateway, Lake(settings.lake), settings, config, recorder,
                     now=datetime.now(UTC), dataset=dataset, progress=progress,
                     truth=_truth(settings) if dataset == SIMULATED else None,
+                    examination=_EXAMINATION if dataset == SIMULATED else None,
                 )  # fmt: skip
         except (ValueError, FileNotFoundError, LakeError, BundleError) as error:
             raise click.ClickException(str(error)) from error

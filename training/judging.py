@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
@@ -25,10 +25,11 @@ from training.evaluation.cases import EvaluationSet, ranked_lists
 from training.evaluation.protocol import EvaluationConfig, evaluate
 from training.evaluation.results import MetricRow
 from training.evaluation.scoring import DotProductScorer, FallbackScorer, RandomScorer, Scorer
-from training.evaluation.truth import OracleScorer, mean_play_probabilities
+from training.evaluation.truth import OracleScorer, PlayProbability, mean_play_probabilities
 from training.factors import Factors
 from training.generating import contexts, generators_as_of
 from training.page_judging import PageJudge
+from training.position_bias import compare
 from training.ranker import Ranker
 from training.retrieval import CoreModel, Retrieval, fit_core
 from training.training_data import TrainingData
@@ -52,11 +53,15 @@ TruePlayProbability = Callable[
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Measured quality: of models, of pages, and for a simulated service the truth about each top 10."""
+    """Measured quality: of models, of pages, and for a simulated service the truth about each top 10.
+
+    ``places``: what telling the ranker the places is worth, where that was asked for.
+    """
 
     rows: list[MetricRow]
     truth: dict[str, float]
     pages: list[MetricRow]
+    places: list[MetricRow] = field(default_factory=list)
 
 
 def judge(
@@ -67,18 +72,20 @@ def judge(
     config: TrainingConfig,
     truth: TruePlayProbability | None = None,
     ranker_decides: bool = True,
+    not_told: Ranker | None = None,
 ) -> Judgement:
     """Measure the baselines, each model alone, the candidate mix, and the mix with the ranker.
 
     ``retrieval`` is fitted as of the test window's start, and features are those of that instant. A member's
     context is the instant and device of their first watch in the window, as a request would bring it. The
     core model that is not served is fitted here, for comparison. Pages begin with the order that is served:
-    the ranker's, or that of the mix where it does not decide.
+    the ranker's, or that of the mix where it does not decide. ``not_told``, a ranker that learned without the
+    places of its tiles, is held against the ranker where there is a truth.
     """
     window = (data.windows.test_start, data.windows.end)
     generators = generators_as_of(data, retrieval, window, config, hit_rates)
-    few = _sample(generators.cases.user_rows, config.evaluation_members, config.seed)
-    generators = replace(generators, cases=replace(generators.cases, user_rows=few))
+    evaluated = _sample(generators.cases.user_rows, config.evaluation_members, config.seed)
+    generators = replace(generators, cases=replace(generators.cases, user_rows=evaluated))
     context, cases = contexts(data, window), generators.cases
     title_ids = retrieval.matrix.title_ids
     titles = titles_as_of(data.gateway, title_ids, _at_test_start(data, len(title_ids)))
@@ -100,7 +107,24 @@ def judge(
     )
     plays = partial(_true_plays, cases, context, truth) if truth else None
     pages = judge_of_pages.judge(plays, BOOTSTRAP_SAMPLES, config.seed)
-    return Judgement(rows, _truth(scorers, cases, context, config, truth) if truth else {}, pages)
+    judged = Judgement(rows, {}, pages)
+    if truth is None:
+        return judged
+    few = replace(cases, user_rows=_sample(cases.user_rows, config.truth_members, config.seed))
+    probability = _in_context(few, context, truth)
+    places = _places(two_stage, not_told, few, probability, config) if not_told else []
+    return replace(judged, truth=_truth(scorers, few, probability), places=places)
+
+
+def _places(
+    told: TwoStageScorer,
+    not_told: Ranker,
+    cases: EvaluationSet,
+    probability: PlayProbability,
+    config: TrainingConfig,
+) -> list[MetricRow]:
+    unaware = told.with_ranker(not_told)
+    return compare(told, unaware, cases, probability, k=TRUTH_K, samples=BOOTSTRAP_SAMPLES, seed=config.seed)
 
 
 def _true_plays(
@@ -154,20 +178,22 @@ def _candidate_scorers(generators: Generators) -> dict[str, Scorer]:
 
 
 def _truth(
-    scorers: dict[str, Scorer],
-    cases: EvaluationSet,
-    context: Arrays,
-    config: TrainingConfig,
-    truth: TruePlayProbability,
+    scorers: dict[str, Scorer], cases: EvaluationSet, probability: PlayProbability
 ) -> dict[str, float]:
-    """Mean true play probability of each model's top TRUTH_K, each member in their own context."""
-    few = replace(cases, user_rows=_sample(cases.user_rows, config.truth_members, config.seed))
+    """Mean true play probability of each model's top TRUTH_K."""
+    judged = {**scorers, ORACLE: OracleScorer(cases.train, probability)}
+    lists = {
+        name: ranked_lists(scorer, cases, TRUTH_K, users_per_batch=64) for name, scorer in judged.items()
+    }
+    return mean_play_probabilities(lists, cases, probability)
+
+
+def _in_context(cases: EvaluationSet, context: Arrays, truth: TruePlayProbability) -> PlayProbability:
+    """Return the truth about members and titles, each member in their own context."""
     matrix = cases.train
 
     def probability(user_ids: NDArray[np.str_], title_ids: NDArray[np.str_]) -> NDArray[np.float64]:
         rows = matrix.user_rows(user_ids)
         return truth(user_ids, title_ids, context[s.REQUEST_TIMESTAMP][rows], context[s.DEVICE_TYPE][rows])
 
-    judged = {**scorers, ORACLE: OracleScorer(matrix, probability)}
-    lists = {name: ranked_lists(scorer, few, TRUTH_K, users_per_batch=64) for name, scorer in judged.items()}
-    return mean_play_probabilities(lists, few, probability)
+    return probability

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_repo import schema as s
+from feature_repo.transforms.ranking import at_place
 from training.config import TrainingConfig
 from training.ranker import Ranker, RankingExamples, fit_ranker
 from training.ranker_examples import (
@@ -28,16 +29,18 @@ VALIDATION_SHARE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class FittedRanker:
-    """A ranker with the examples that stopped its training, the latest pages.
+    """A ranker with the examples that stopped its training, the latest pages, each tile where it stood.
 
     They are those of ``validated_from`` and later. ``from_impressions``: it learned from what members were
-    shown, not from candidates that were drawn.
+    shown, not from candidates that were drawn. ``not_told``: one fitted on the same tiles without knowing
+    where they stood, to compare; None where that was not asked for, or nothing was shown.
     """
 
     ranker: Ranker
     validation: RankingExamples
     validated_from: datetime
     from_impressions: bool
+    not_told: Ranker | None = None
 
 
 def fit_ranker_on_window(
@@ -45,8 +48,10 @@ def fit_ranker_on_window(
     retrieval: Retrieval,
     config: TrainingConfig,
     left_out: NDArray[np.str_] | None = None,
+    *,
+    compare: bool = False,
 ) -> FittedRanker:
-    """Fit the ranker on its window.
+    """Fit the ranker on its window; with ``compare`` also one that is not told where the tiles stood.
 
     Learns from impressions where the lake holds them, else from candidates drawn as the generators
     would have drawn them. ``retrieval`` must be fitted as of the window's start; of members ``left_out``
@@ -67,9 +72,20 @@ def fit_ranker_on_window(
     )
     early, late = tiles.pages < cut, tiles.pages >= cut
     training, validation = _part(examples, early), _part(examples, late)
-    ranker = fit_ranker(training.matrix, training.labels, training.groups, validation, config.ranker)
+    ranker = _fit(training, validation, config)
     validated_from = datetime.fromtimestamp(int(tiles.instants[late].min()) / 1e6, UTC)
-    return FittedRanker(ranker, validation, validated_from, from_impressions)
+    fitted = FittedRanker(ranker, validation, validated_from, from_impressions)
+    if not compare or (tiles.row_indices.max() == 1 and tiles.positions.max() == 1):
+        return fitted
+    return replace(fitted, not_told=_fit(_at_first(training), _at_first(validation), config))
+
+
+def _fit(training: RankingExamples, validation: RankingExamples, config: TrainingConfig) -> Ranker:
+    return fit_ranker(training.matrix, training.labels, training.groups, validation, config.ranker)
+
+
+def _at_first(examples: RankingExamples) -> RankingExamples:
+    return replace(examples, matrix=at_place(examples.matrix))
 
 
 def _tiles(data: TrainingData, retrieval: Retrieval, config: TrainingConfig) -> tuple[ShownTiles, bool]:

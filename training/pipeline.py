@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import numpy as np
+from numpy.typing import NDArray
+
 from feature_repo.ingest.lake import Lake
 from feature_repo.progress import Progress
 from feature_repo.schema import Table
@@ -35,6 +38,7 @@ def train(
     now: datetime,
     dataset: str,
     truth: TruePlayProbability | None = None,
+    examination: NDArray[np.float64] | None = None,
     progress: Progress | None = None,
     start: WarmStart | None = None,
 ) -> str:
@@ -42,7 +46,8 @@ def train(
 
     Expects the feature tables in the lake and the definitions applied; brings features and vectors
     online before the bundle that needs them becomes champion. ``now`` stamps what is written; ``truth``
-    judges against a simulated service; ``progress`` follows the towers' training. With ``start`` the core
+    judges against a simulated service, in which each place (rows, positions) is looked at with probability
+    ``examination``; ``progress`` follows the towers' training. With ``start`` the core
     model of the bundle begins with those factors, and only vectors that moved are brought online; the fits
     before a window that is looked at begin with them only if they know nothing of that window. Same data,
     seed, configuration and start: same metrics.
@@ -61,19 +66,21 @@ def train(
         window = (windows.ranker_start, windows.test_start)
         measured = hit_rates(generators_as_of(data, first, window, config, {}), config.seed)
     with recorder.step("ranker"):
-        fitted = fit_ranker_on_window(data, first, config)
+        fitted = fit_ranker_on_window(data, first, config, compare=truth is not None)
     with recorder.step("order of the page"):
         order = choose_order(data, first, fitted, measured, config)
     with recorder.step("retrieval before the test window"):
         second = fit(windows.test_start, first)
     with recorder.step("evaluation"):
-        judgement = judge(data, second, fitted.ranker, measured, config, truth, order.ranker_decides)
+        judgement = judge(
+            data, second, fitted.ranker, measured, config, truth, order.ranker_decides, fitted.not_told
+        )
     with recorder.step("retrieval on everything"):
         final = fit(windows.end, second)
     with recorder.step("materialize"):
         warm = start is not None and start.as_of(windows.end) is not None
         online = bring_online(data, final, config, now, only_moved=warm)
-    trained = Trained(final, fitted, order, measured, judgement, online)
+    trained = Trained(final, fitted, order, measured, judgement, online, examination)
     with recorder.step("bundle"):
         version = publish(data, trained, config, settings, now)
     report(data, trained, settings, recorder, version=version, created_at=now, dataset=dataset)

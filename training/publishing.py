@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from feature_repo.settings import Settings
 from feature_repo.transforms.candidate_mix import CANDIDATES, HitRates
@@ -19,6 +20,7 @@ from training.judging import BASELINES, TRUTH_K, Judgement
 from training.learning import FittedRanker
 from training.moved import Published
 from training.page_order import PageOrder
+from training.position_bias import PositionBias, position_bias
 from training.report import TrainingReport, write_report
 from training.retrieval import Retrieval
 from training.steps import StepRecorder
@@ -27,7 +29,10 @@ from training.training_data import TrainingData
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """Everything a training produced; ``online`` says, by table, how many vectors a warm start published."""
+    """Everything a training produced; ``online`` says, by table, how many vectors a warm start published.
+
+    ``examination``: how likely each place is looked at, (rows, positions), where that is known.
+    """
 
     retrieval: Retrieval
     fitted: FittedRanker
@@ -35,6 +40,7 @@ class Trained:
     hit_rates: HitRates
     judgement: Judgement
     online: Mapping[str, Published] = field(default_factory=dict)
+    examination: NDArray[np.float64] | None = None
 
 
 def publish(
@@ -132,7 +138,15 @@ def report(
             calibration=calibration_curve(scores, validation.labels) if has_rows else None,
             truth=trained.judgement.truth,
             truth_k=TRUTH_K,
+            position_bias=_position_bias(trained),
             published=trained.online,
             training_curves={**ranker.curves, **trained.retrieval.tower.curves},
         ),
     )
+
+
+def _position_bias(trained: Trained) -> PositionBias | None:
+    return position_bias(
+        trained.fitted.ranker, trained.fitted.validation.matrix, trained.judgement.places,
+        trained.examination,
+    )  # fmt: skip

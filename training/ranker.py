@@ -108,6 +108,13 @@ class Ranker:
         scores: NDArray[np.float32] = self.booster.inplace_predict(matrix, validate_features=False)
         return scores
 
+    def margin(self, matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return float32 [n], the log-odds of :meth:`score`; for ``rank:ndcg`` the score itself."""
+        margins: NDArray[np.float32] = self.booster.inplace_predict(
+            matrix, predict_type="margin", validate_features=False
+        )
+        return margins
+
     def importance(self) -> dict[str, float]:
         """Return each feature's share of the total gain, largest first; unused features have 0."""
         gains = dict.fromkeys(RANKING_FEATURES, 0.0) | self.booster.get_score(importance_type="total_gain")

@@ -14,7 +14,7 @@ from feature_repo.ingest.lake import Lake
 from feature_repo.store import FeatureGateway
 from feature_repo.transforms.calendar import epoch_microseconds
 from feature_repo.transforms.decay import MICROSECONDS_PER_DAY
-from feature_repo.transforms.ranking import ranking_features
+from feature_repo.transforms.ranking import FIRST_PLACE, ranking_features
 from training.datasets import WatchEvents, members_as_of, text, titles_as_of
 from training.interactions import InteractionMatrix
 from training.ranker import RankingExamples, ranking_label
@@ -30,7 +30,8 @@ class ShownTiles:
     """Member, title and context of each example, with what came of it; parallel arrays of length n.
 
     ``instants``: int64 microseconds since 1970 UTC. ``pages`` numbers the page each tile stood on; rows
-    are ordered by page and pages by time. ``labels``: 0 or 1.
+    are ordered by page and pages by time. ``labels``: 0 or 1. ``row_indices`` and ``positions``: where the
+    tile stood, from 1; the first place where nothing was shown.
     """
 
     user_ids: NDArray[np.str_]
@@ -39,12 +40,15 @@ class ShownTiles:
     device_types: NDArray[np.str_]
     pages: NDArray[np.int64]
     labels: NDArray[np.float32]
+    row_indices: NDArray[np.float32]
+    positions: NDArray[np.float32]
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> ShownTiles:
         """Return some of the rows."""
         return ShownTiles(
             self.user_ids[rows], self.title_ids[rows], self.instants[rows],
             self.device_types[rows], self.pages[rows], self.labels[rows],
+            self.row_indices[rows], self.positions[rows],
         )  # fmt: skip
 
 
@@ -81,6 +85,8 @@ def tiles_from_impressions(
         text(table, s.DEVICE_TYPE),
         _numbered(text(table, s.PAGE_ID)),
         ranking_label(table.column(s.PLAYED).to_numpy(), fractions),
+        table.column(s.ROW_INDEX).to_numpy().astype(np.float32),
+        table.column(s.POSITION).to_numpy().astype(np.float32),
     )
     return _sample_pages(tiles, most_rows, seed)
 
@@ -136,6 +142,8 @@ def ranking_examples(
         s.REQUEST_TIMESTAMP: tiles.instants.astype(np.float64),
         s.DEVICE_TYPE: tiles.device_types,
         s.TWO_TOWER_SCORE: _two_tower_scores(tiles, retrieval, member_vectors),
+        s.ROW_INDEX: tiles.row_indices,
+        s.POSITION: tiles.positions,
     }
     return RankingExamples(ranking_features(member, title, context), tiles.labels, tiles.pages)
 
@@ -243,4 +251,6 @@ def _tiles_of(
         events.device_types[first],
         np.repeat(np.arange(len(pages)), sizes),
         labels.astype(np.float32),
+        np.repeat(FIRST_PLACE[s.ROW_INDEX], len(labels)),
+        np.repeat(FIRST_PLACE[s.POSITION], len(labels)),
     )

@@ -18,6 +18,7 @@ from training.bundle.manifest import check_version
 from training.calibration import CalibrationCurve
 from training.evaluation.results import MetricRow
 from training.moved import Published
+from training.position_bias import PositionBias
 
 PAGE_FILE: Final = "index.html"
 METRICS_FILE: Final = "metrics.json"
@@ -39,7 +40,8 @@ class TrainingReport:
     ``sizes`` counts what the data set holds ("members", "events", ...). ``baselines`` names the models of
     ``evaluation`` that are there to be beaten. ``importance`` is each ranking feature's share of
     the gain. ``truth`` is, for a simulated service, the mean true play probability of each policy's top
-    ``truth_k``. ``training_curves`` holds one value per iteration, by name. ``published`` says, by table, how
+    ``truth_k``. ``position_bias`` says how the ranker thinks the places are looked at, and what that is
+    worth. ``training_curves`` holds one value per iteration, by name. ``published`` says, by table, how
     many vectors went online after a warm start, and how many had not moved.
     """
 
@@ -56,6 +58,7 @@ class TrainingReport:
     calibration: CalibrationCurve | None = None
     truth: Mapping[str, float] = field(default_factory=dict)
     truth_k: int = 10
+    position_bias: PositionBias | None = None
     training_curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
     published: Mapping[str, Published] = field(default_factory=dict)
 
@@ -109,6 +112,7 @@ def render_html(report: TrainingReport) -> str:
         candidates=report_tables.candidate_table(report.evaluation),
         pages=report_tables.page_table(report.pages),
         truth=report_tables.truth_table(report.truth),
+        places=report_tables.places_table(report.position_bias.rows if report.position_bias else ()),
         plots=_plots(report),
     )
 
@@ -124,6 +128,8 @@ def _plots(report: TrainingReport) -> dict[str, str]:
         drawn["pages"] = lambda: report_plots.variety_curves(report.pages)
     if report.truth:
         drawn["truth"] = lambda: report_plots.truth_bars(report.truth, report.baselines)
+    if (places := report.position_bias) is not None:
+        drawn["places"] = lambda: report_plots.examination_curves(places.learned, places.true)
     if report.importance:
         drawn["importance"] = lambda: report_plots.importance_bars(report.importance)
     if (curve := report.calibration) is not None:

@@ -156,6 +156,24 @@ def truth_bars(truth: Mapping[str, float], baselines: Sequence[str]) -> str:
     return _single(truth, ("oracle", *baselines), "mean true play probability")
 
 
+def examination_curves(learned: Sequence[Sequence[float]], true: Sequence[Sequence[float]]) -> str:
+    """Draw how often each place is looked at, relative to the first: a line per row, dashed for the truth."""
+    with mpl.rc_context(_STYLE | {"ytick.color": _MUTED}):
+        figure = Figure(figsize=(WIDTH / 2, WIDTH / 3), layout="constrained")
+        axes = figure.subplots()
+        for row, values in enumerate(learned):
+            colour = _SERIES[row % len(_SERIES)]
+            places = range(1, len(values) + 1)
+            axes.plot(places, values, color=colour, linewidth=2, label=f"row {row + 1}")
+            if row < len(true):
+                axes.plot(places, true[row], color=colour, linewidth=1.2, linestyle=(0, (4, 2)))
+        axes.set(xlabel="position in the row", ylim=0)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(axis="y", linewidth=0.8)
+        figure.legend(loc="outside lower center", ncols=4)
+        return _svg(figure)
+
+
 def importance_bars(importance: Mapping[str, float]) -> str:
     """Draw the share of the gain of the most important features."""
     top = sorted(importance.items(), key=lambda item: -item[1])[:IMPORTANCE_SHOWN]

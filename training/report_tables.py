@@ -9,6 +9,7 @@ from typing import Final
 from training.evaluation.candidates import CANDIDATE_RECALL
 from training.evaluation.protocol import ALL
 from training.evaluation.results import MetricRow
+from training.position_bias import TRUE_PLAYS
 
 METRIC_ORDER: Final = (
     "recall", "ndcg", "mrr", "coverage", "novelty", "diversity", "page_ndcg", "page_expected_plays",
@@ -96,6 +97,15 @@ def truth_table(truth: Mapping[str, float]) -> tuple[tuple[str, str, str], ...]:
     )
 
 
+def places_table(rows: Sequence[MetricRow]) -> tuple[tuple[str, ...], ...]:
+    """Return (ranker, NDCG, true plays), each number with its interval; a dash where it is not known."""
+    of = {(row.model, row.metric): row for row in rows}
+    return tuple(
+        (words(model), *(_bounded(of.get((model, metric))) for metric in ("ndcg", TRUE_PLAYS)))
+        for model in dict.fromkeys(row.model for row in rows)
+    )
+
+
 def metric_columns(rows: Sequence[MetricRow]) -> list[tuple[str, int | None]]:
     """Return the distinct (metric, k) of ``rows`` from left to right."""
     known = {name: place for place, name in enumerate(METRIC_ORDER)}
@@ -140,6 +150,13 @@ def _segment_table(rows: Sequence[MetricRow], segment: str, baselines: Sequence[
         columns=tuple(metric_name(*column) for column in columns),
         rows=tuple(TableRow(m, m in baselines, tuple(cell(m, c) for c in columns)) for m in models),
     )
+
+
+def _bounded(row: MetricRow | None) -> str:
+    if row is None:
+        return "–"
+    bounds = "" if row.low is None or row.high is None else f" ({row.low:.4f} to {row.high:.4f})"
+    return f"{row.value:.4f}{bounds}"
 
 
 def _shown(value: float, largest: float) -> str:

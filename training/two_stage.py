@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from feature_repo import schema as s
 from feature_repo.transforms.encoding import Arrays
-from feature_repo.transforms.ranking import MEMBER_INPUTS, TITLE_INPUTS, ranking_features
+from feature_repo.transforms.ranking import FIRST_PLACE, MEMBER_INPUTS, TITLE_INPUTS, ranking_features
 from training.candidates import Generators
 from training.interactions import rows_of
 from training.ranker import Ranker
@@ -31,6 +31,12 @@ class TwoStageScorer:
         self._titles = {name: titles[name] for name in TITLE_INPUTS}
         self._context = {name: context[name] for name in _CONTEXT}
 
+    def with_ranker(self, ranker: Ranker) -> TwoStageScorer:
+        """Return the same with another ranker."""
+        return TwoStageScorer(
+            ranker, self._generators, member=self._member, titles=self._titles, context=self._context
+        )
+
     def scores(self, user_rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return float32 (len(user_rows), T): the ranker's scores of candidates, -inf elsewhere."""
         eligible = self._generators.cases.eligible(user_rows)
@@ -46,7 +52,7 @@ class TwoStageScorer:
 
     def _features(self, user: int, candidates: NDArray[np.intp]) -> NDArray[np.float32]:
         row = slice(user, user + 1)
-        context = {name: values[row] for name, values in self._context.items()}
+        context = {name: values[row] for name, values in self._context.items()} | FIRST_PLACE
         vectors = self._generators.retrieval.title_vectors[candidates]
         context[s.TWO_TOWER_SCORE] = vectors @ self._generators.members.vectors[user]
         return ranking_features(

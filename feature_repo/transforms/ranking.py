@@ -33,9 +33,22 @@ TITLE_INPUTS: Final = (
     s.AVAILABLE_SINCE, s.VIEW_COUNT, s.MEAN_COMPLETION, s.DECAYED_PLAYS, s.DECAYED_PLAYS_AT,
     s.PLAY_RATE, s.TITLE_EMBEDDING,
 )  # fmt: skip
-CONTEXT_INPUTS: Final = (s.REQUEST_TIMESTAMP, s.DEVICE_TYPE, s.TWO_TOWER_SCORE)
-"""The request's clock and device, and what retrieval found: these belong to no entity."""
+CONTEXT_INPUTS: Final = (
+    s.REQUEST_TIMESTAMP, s.DEVICE_TYPE, s.TWO_TOWER_SCORE, s.ROW_INDEX, s.POSITION,
+)  # fmt: skip
+"""The request's clock and device, what retrieval found, and the place: these belong to no entity."""
+FIRST_PLACE: Final[Arrays] = {
+    s.ROW_INDEX: np.ones(1, dtype=np.float32), s.POSITION: np.ones(1, dtype=np.float32),
+}  # fmt: skip
+"""Where every title is imagined to stand while titles are ranked.
 
+A tile further down is looked at less often, so that fewer plays follow from it whatever it shows. Training
+tells the ranker where each tile stood, so that it need not credit the title with the place; all titles that
+are compared then get the same one. (Ling et al., "Model Ensemble for Click Prediction in Bing Search Ads",
+WWW 2017 Companion; Zhao et al., "Recommending What Video to Watch Next", RecSys 2019.)
+"""
+
+PLACE_FEATURES: Final = ("shown_row", "shown_position")
 RANKING_FEATURES: Final = (
     "request_hour", "request_weekday", "device_code",
     "mean_session_minutes", "days_since_last_watch", "watch_velocity_now", "log_watch_count",
@@ -46,6 +59,7 @@ RANKING_FEATURES: Final = (
     "genre_affinity", "strongest_genre_affinity", "session_genre_affinity", "language_match",
     "runtime_to_session_ratio",
     "als_score", "als_cosine", "user_embedding_norm", "title_embedding_norm", "two_tower_cosine",
+    *PLACE_FEATURES,
     *(f"genre_{g.lower().replace(' & ', '_').replace(' ', '_').replace('-', '_')}" for g in s.GENRES),
 )  # fmt: skip
 """The columns of :func:`ranking_features`, in order."""
@@ -60,7 +74,9 @@ def ranking_features(member: Arrays, titles: Arrays, context: Arrays) -> NDArray
     ``member`` holds MEMBER_INPUTS, ``titles`` TITLE_INPUTS, ``context`` CONTEXT_INPUTS, all as
     :func:`feature_repo.transforms.encoding.encode` makes them (``request_timestamp``: float64
     microseconds since 1970 UTC; ``two_tower_score``: float32, the inner product of the member's and the
-    title's two-tower vectors, of unit length). Each array has n rows or one row. Logarithms are ``log1p``.
+    title's two-tower vectors, of unit length; ``row_index`` and ``position``: float32, from 1, where the tile
+    stood, :data:`FIRST_PLACE` where titles are to be compared). Each array has n rows or one row. Logarithms
+    are ``log1p``.
     Raises ``KeyError`` for a missing input and ``ValueError`` where row counts do not broadcast.
     """
     rows = _broadcast_rows(member, titles, context)
@@ -73,6 +89,14 @@ def ranking_features(member: Arrays, titles: Arrays, context: Arrays) -> NDArray
     # A NaN's sign depends on how many rows the processor took at a time: one NaN for all.
     np.copyto(matrix, np.nan, where=np.isnan(matrix))
     return matrix
+
+
+def at_place(matrix: NDArray[np.float32], row: int = 1, position: int = 1) -> NDArray[np.float32]:
+    """Return a copy of a :func:`ranking_features` matrix with every title at one place, from 1."""
+    moved = matrix.copy()
+    for name, value in zip(PLACE_FEATURES, (row, position), strict=True):
+        moved[:, RANKING_FEATURES.index(name)] = value
+    return moved
 
 
 def _broadcast_rows(*sides: Arrays) -> int:
@@ -102,6 +126,8 @@ def _context_columns(context: Arrays) -> Arrays:
         "request_weekday": (day + 3) % 7,  # 1970-01-01 was a Thursday; Monday is 0
         "device_code": _code(context[s.DEVICE_TYPE], s.DEVICES),
         "two_tower_cosine": context[s.TWO_TOWER_SCORE],
+        "shown_row": context[s.ROW_INDEX],
+        "shown_position": context[s.POSITION],
     }
 
 

@@ -17,7 +17,9 @@ def naive_matrix(subject: Subject, asked: Candidates) -> NDArray[np.float32]:
     """Return the ranker's matrix by one ``get_online_features`` with on-demand transformation."""
     query = asked.query
     title_ids = [query.catalogue.title_ids[row] for row in asked.rows.tolist()]
-    context: dict[str, Any] = {s.REQUEST_TIMESTAMP: query.now_us, s.DEVICE_TYPE: query.request.device}
+    context: dict[str, Any] = {
+        s.REQUEST_TIMESTAMP: query.now_us, s.DEVICE_TYPE: query.request.device, s.ROW_INDEX: 1, s.POSITION: 1,
+    }  # fmt: skip
     scores = tower_scores(query, asked.rows)
     found = {s.TWO_TOWER_SCORE: [None] * len(title_ids) if scores is None else scores.tolist()}
     answer = subject.gateway.naive_ranking_rows(query.request.user_id, title_ids, context, found)

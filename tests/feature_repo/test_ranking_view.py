@@ -66,12 +66,14 @@ def known_row() -> dict[str, Any]:
         s.REQUEST_TIMESTAMP: float(NOW),
         s.DEVICE_TYPE: "tv",
         s.TWO_TOWER_SCORE: 0.3,
+        s.ROW_INDEX: 2.0,
+        s.POSITION: 5.0,
     }
 
 
 def unknown_row(null: float | None) -> dict[str, Any]:
     request = {s.REQUEST_TIMESTAMP: float(NOW), s.DEVICE_TYPE: "mobile", s.TWO_TOWER_SCORE: null}
-    return dict.fromkeys(INPUTS, null) | request
+    return dict.fromkeys(INPUTS, null) | request | {s.ROW_INDEX: 1.0, s.POSITION: 1.0}
 
 
 def expected(rows: list[dict[str, Any]]) -> NDArray[np.float32]:
@@ -80,7 +82,10 @@ def expected(rows: list[dict[str, Any]]) -> NDArray[np.float32]:
     context: Arrays = {
         s.REQUEST_TIMESTAMP: np.array([row[s.REQUEST_TIMESTAMP] for row in rows]),
         s.DEVICE_TYPE: np.array([row[s.DEVICE_TYPE] for row in rows]),
-        s.TWO_TOWER_SCORE: np.array([row[s.TWO_TOWER_SCORE] for row in rows], dtype=np.float32),
+        **{
+            name: np.array([row[name] for row in rows], dtype=np.float32)
+            for name in (s.TWO_TOWER_SCORE, s.ROW_INDEX, s.POSITION)
+        },
     }
     member = {name: encoded[name] for name in MEMBER_INPUTS}
     titles = {name: encoded[name] for name in TITLE_INPUTS}
@@ -116,7 +121,9 @@ def test_the_view_computes_the_rankers_row_bit_for_bit() -> None:
 @pytest.mark.parametrize("null", [None, float("nan")], ids=["None", "NaN"])
 def test_a_null_is_unknown_however_pandas_spells_it(null: float | None) -> None:
     wanted = expected([unknown_row(None)])
-    assert np.isnan(wanted[:, 3:]).all()  # all but what the request itself says
+    of_request = [name in {"request_hour", "request_weekday", "device_code", "shown_row", "shown_position"}
+                  for name in RANKING_FEATURES]  # fmt: skip
+    assert (np.isnan(wanted) == np.logical_not(of_request)).all()
     assert_same_bits(rank_frame(pd.DataFrame([unknown_row(null)])), wanted)
     assert_same_bits(rank_frame(pd.DataFrame([unknown_row(null)], dtype=object)), wanted)
 

@@ -92,4 +92,10 @@ def test_the_request_brings_what_the_ranker_asks_of_its_context() -> None:
     types = {field.name: field.dtype for field in request_source.schema}
     assert set(types) == set(CONTEXT_INPUTS)
     # A float32 would round an instant of today to two minutes.
-    assert types == {s.REQUEST_TIMESTAMP: Float64, s.DEVICE_TYPE: String, s.TWO_TOWER_SCORE: Float32}
+    assert types == {
+        s.REQUEST_TIMESTAMP: Float64,
+        s.DEVICE_TYPE: String,
+        s.TWO_TOWER_SCORE: Float32,
+        s.ROW_INDEX: Float32,
+        s.POSITION: Float32,
+    }

@@ -8,7 +8,7 @@ import xgboost
 
 from feature_repo import schema as s
 from feature_repo.transforms.calendar import epoch_microseconds
-from feature_repo.transforms.ranking import RANKING_FEATURES, ranking_features
+from feature_repo.transforms.ranking import FIRST_PLACE, RANKING_FEATURES, ranking_features
 from serving.members import read_member
 from serving.ranking import Ranker, candidate_features
 
@@ -21,7 +21,7 @@ def test_a_candidate_has_the_features_of_its_row_alone_bit_for_bit(small: Any) -
     matrix = candidate_features(member, catalogue, rows, epoch_microseconds(now), "tv")
     context = {
         s.REQUEST_TIMESTAMP: np.array([epoch_microseconds(now)]), s.DEVICE_TYPE: np.array(["tv"]),
-        s.TWO_TOWER_SCORE: np.array([np.nan], dtype=np.float32),
+        s.TWO_TOWER_SCORE: np.array([np.nan], dtype=np.float32), **FIRST_PLACE,
     }  # fmt: skip
     assert matrix.shape == (3, len(RANKING_FEATURES))
     for place, row in enumerate(rows):

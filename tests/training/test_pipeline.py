@@ -199,13 +199,14 @@ SMALL = {
 def test_without_impressions_the_ranker_learns_from_candidates(without_impressions: TrainingData) -> None:
     data, config = without_impressions, TrainingConfig.model_validate(SMALL)
     retrieval = fit_retrieval(data, data.windows.ranker_start, config, data.windows.end)
-    fitted = fit_ranker_on_window(data, retrieval, config)
-    ranker, validation = fitted.ranker, fitted.validation
+    fitted = fit_ranker_on_window(data, retrieval, config, compare=True)
+    validation = fitted.validation
     assert not fitted.from_impressions
     assert data.windows.ranker_start <= fitted.validated_from < data.windows.test_start
     assert validation.matrix.shape[1] == len(RANKING_FEATURES)
     assert 0 < validation.labels.mean() < 0.5
-    assert np.isfinite(ranker.score(validation.matrix)).all()
+    assert np.isfinite(fitted.ranker.score(validation.matrix)).all()
+    assert fitted.not_told is None  # nothing was shown: there is no place to tell of
 
 
 def test_a_window_with_nothing_to_learn_from_is_refused_with_a_remedy(

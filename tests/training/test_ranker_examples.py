@@ -56,6 +56,8 @@ def test_tiles_are_ordered_by_time_page_and_place_and_pages_are_numbered(
     assert tiles.pages.tolist() == [0, 1, 1, 1, 2]
     assert tiles.instants.tolist() == [epoch_microseconds(NOON - HOUR), *[epoch_microseconds(NOON)] * 4]
     assert tiles.user_ids.tolist() == ["user of z", *["user of a"] * 3, "user of b"]
+    assert tiles.row_indices.tolist() == [1, 1, 1, 2, 1]
+    assert tiles.positions.tolist() == [1, 1, 2, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -251,6 +253,7 @@ def test_each_row_has_the_features_of_its_own_instant(
         np.array(["ann", "ann"]), np.array(["t1", "t1"]),
         np.array([epoch_microseconds(NOON + DAY), epoch_microseconds(NOON + HOUR)]),
         np.array(["tv", ""]), np.array([0, 1]), np.array([1, 0], dtype=np.float32),
+        np.array([2, 4], dtype=np.float32), np.array([6, 1], dtype=np.float32),
     )  # fmt: skip
     examples = ranking_examples(gateway, tiles, retrieval, toward_the_last)
     assert examples.matrix.shape == (2, len(RANKING_FEATURES))
@@ -261,6 +264,7 @@ def test_each_row_has_the_features_of_its_own_instant(
     assert column("log_view_count") == [np.float32(np.log(2)), 0.0]
     assert column("request_hour") == [12.0, 13.0]
     assert column("two_tower_cosine") == [np.float32(0.2)] * 2
+    assert (column("shown_row"), column("shown_position")) == ([2, 4], [6, 1])
     np.testing.assert_array_equal(column("device_code"), [0.0, np.nan])
     assert examples.labels.tolist() == [1.0, 0.0]
     assert examples.groups is not None

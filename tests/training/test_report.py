@@ -14,6 +14,7 @@ from training import report as module
 from training.bundle import BundleError
 from training.calibration import CalibrationCurve
 from training.evaluation.results import MetricRow
+from training.position_bias import PositionBias
 from training.report import StepTiming, TrainingReport, render_html, write_report
 
 VERSION = "20260102T030405Z-0a1b2c3d"
@@ -37,6 +38,11 @@ FULL = replace(
     importance={"als_score": 0.625, "play_rate": 0.375},
     calibration=CalibrationCurve((0.1, 0.6), (0.2, 0.5), (4, 4)),
     truth={"popularity": 0.05, "mix_ranker": 0.15, "oracle": 0.2},
+    position_bias=PositionBias(
+        [MetricRow("places_told", "all", "true_plays", 10, 0.2618, users=300, low=0.26, high=0.27)],
+        [[1.0, 0.9], [0.5, 0.45]],
+        [[1.0, 0.93], [0.85, 0.79]],
+    ),
     training_curves={"logloss, validation": [0.7, 0.6]},
 )
 
@@ -68,6 +74,7 @@ def page() -> _Page:
         VERSION, "Simulated service", "1,012,331", "2025-12-05 00:00 UTC", "2026-01-02 03:04 UTC",
         "Mix + ranker", "0.1789", "0.0527", "0.0876", "0.5114", "3,812 members", "412 members", "als_score",
         "62.5%", "Backfill", "35.4", "1,822", "22.1", "57.5", "0.1500", "75%", "baseline",
+        "Places told", "0.2618 (0.2600 to 0.2700)",
         "Expected calibration error 0.1000", "What this does not say", "offline metrics on logged data",
     ],
 )  # fmt: skip
@@ -87,8 +94,8 @@ def test_the_best_value_is_marked_and_its_interval_told(page: _Page) -> None:
 
 
 def test_every_plot_is_on_the_page(page: _Page) -> None:
-    # metrics, segments, candidates, truth, importance, calibration, training, steps
-    assert sum(tag == "svg" for tag, _ in page.tags) == 8
+    # metrics, segments, candidates, truth, places, importance, calibration, training, steps
+    assert sum(tag == "svg" for tag, _ in page.tags) == 9
 
 
 def test_the_page_needs_no_other_file(page: _Page) -> None:

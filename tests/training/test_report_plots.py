@@ -38,6 +38,7 @@ DRAWINGS = {
     "candidates": lambda: plots.candidate_curves(CANDIDATES),
     "pages": lambda: plots.variety_curves(PAGES),
     "truth": lambda: plots.truth_bars({"als": 0.1, "oracle": 0.2}, []),
+    "places": lambda: plots.examination_curves([[1.0, 0.9], [0.5, 0.4]], [[1.0, 0.93]]),
     "importance": lambda: plots.importance_bars({"als_score": 0.75, "play_rate": 0.25}),
     "steps": lambda: plots.step_bars({"backfill": 3.0, "als": 21.5}),
     "calibration": lambda: plots.calibration_plot(CalibrationCurve((0.1, 0.6), (0.2, 0.5), (4, 4))),

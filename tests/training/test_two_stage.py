@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix
 from feature_repo import schema as s
 from feature_repo.transforms.candidate_mix import LIMITS
 from feature_repo.transforms.encoding import Arrays
-from feature_repo.transforms.ranking import RANKING_FEATURES, ranking_features
+from feature_repo.transforms.ranking import FIRST_PLACE, RANKING_FEATURES, ranking_features
 from training.candidates import Generators, MemberSide
 from training.evaluation.cases import EvaluationSet
 from training.factors import Factors
@@ -130,7 +130,8 @@ def test_scores_are_the_rankers_on_the_features_of_each_pair(
             {name: values[:1] for name, values in member.items()},
             {name: values[title : title + 1] for name, values in titles.items()},
             {name: values[:1] for name, values in context.items()}
-            | {s.TWO_TOWER_SCORE: np.array([near], np.float32)},
+            | {s.TWO_TOWER_SCORE: np.array([near], np.float32)}
+            | FIRST_PLACE,
         )
         assert scores[title] == ranker.score(row)[0]
 

@@ -12,7 +12,7 @@ from feature_repo import schema as s
 from feature_repo.transforms.calendar import epoch_microseconds
 from feature_repo.transforms.decay import MICROSECONDS_PER_DAY
 from feature_repo.transforms.encoding import Arrays
-from feature_repo.transforms.ranking import MEMBER_INPUTS, TITLE_INPUTS, ranking_features
+from feature_repo.transforms.ranking import FIRST_PLACE, MEMBER_INPUTS, TITLE_INPUTS, ranking_features
 from training.datasets import members_as_of, titles_as_of
 from training.ranker import Ranker
 from training.retrieval import Retrieval
@@ -79,6 +79,7 @@ class NewcomerRanking:
                 s.REQUEST_TIMESTAMP: now[one],
                 s.DEVICE_TYPE: visits.device_types[one],
                 s.TWO_TOWER_SCORE: self.retrieval.title_vectors[titles] @ visits.tower_vectors[row],
+                **FIRST_PLACE,
             }
             matrix = ranking_features(
                 {name: values[one] for name, values in member.items()},

@@ -68,11 +68,23 @@ def context(device: str = "tv", at: float = NOW) -> Arrays:
         s.REQUEST_TIMESTAMP: np.array([at]),
         s.DEVICE_TYPE: np.array([device]),
         s.TWO_TOWER_SCORE: np.array([0.25], dtype=np.float32),
+        s.ROW_INDEX: np.array([3], dtype=np.float32),
+        s.POSITION: np.array([7], dtype=np.float32),
     }
 
 
 def named(row: np.ndarray) -> dict[str, float]:
     return dict(zip(r.RANKING_FEATURES, row.tolist(), strict=True))
+
+
+def test_moving_a_tile_changes_its_place_and_nothing_else():
+    there = r.ranking_features(one_member(), two_titles(), context())
+    first = r.ranking_features(one_member(), two_titles(), context() | r.FIRST_PLACE)
+    np.testing.assert_array_equal(r.at_place(there), first)
+    np.testing.assert_array_equal(r.at_place(first, row=3, position=7), there)
+    changed = [name for name, column in zip(r.RANKING_FEATURES, (there != first).T, strict=True)
+               if column[0]]  # fmt: skip
+    assert changed == ["shown_row", "shown_position"]
 
 
 def test_values_worked_out_by_hand():
@@ -110,6 +122,8 @@ def test_values_worked_out_by_hand():
         "user_embedding_norm": 5,
         "title_embedding_norm": 2,
         "two_tower_cosine": 0.25,
+        "shown_row": 3,
+        "shown_position": 7,
         "genre_action": 1,
         "genre_drama": 0,
     }
@@ -126,7 +140,7 @@ def test_unknown_title_keeps_member_and_context_columns_and_is_nan_elsewhere():
         "request_hour", "request_weekday", "device_code", "mean_session_minutes", "days_since_last_watch",
         "watch_velocity_now", "log_watch_count", "hours_from_preferred_hour", "device_is_preferred",
         "hours_since_session_watch", "session_completion", "session_minutes", "device_is_session_device",
-        "user_embedding_norm", "two_tower_cosine",
+        "user_embedding_norm", "two_tower_cosine", "shown_row", "shown_position",
     }  # fmt: skip
     assert {name for name, value in row.items() if not np.isnan(value)} == known
 
