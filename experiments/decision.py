@@ -116,58 +116,53 @@ def _missing(analysis: Analysis, rule: DecisionRule) -> str:
 def _broken(analysis: Analysis) -> str:
     counts = ", ".join(f"{arm.name} {arm.members:,} (share {arm.share / 10:g} %)" for arm in analysis.arms)
     return (
-        f"{ALERT}: the sample ratio is broken (p = {analysis.sample_ratio.p:.2g}): {counts}. Nothing is "
-        "decided; "
-        "find where an arm loses or gains members (errors, redirects, the log), then start anew under "
-        "another name"
+        f"{ALERT}: the sample ratio is broken (p = {analysis.sample_ratio.p:.2g}): {counts}. "
+        "Nothing is decided: find where an arm loses or gains members, then start anew under another name"
     )
 
 
 def _breach(one: Comparison) -> str:
     guardrail = one.guardrail
     return (
-        f"guardrail: retention of {one.arm} changes by {guardrail.change:+.2%}, by {guardrail.high:+.2%} "
-        "at best, "
-        f"and {-guardrail.margin:+.2%} is put up with"
+        f"guardrail: retention of {one.arm} changes by {guardrail.change:+.2%}, at best by "
+        f"{guardrail.high:+.2%}; {-guardrail.margin:+.2%} is put up with"
     )
 
 
 def _promotion(one: Comparison) -> str:
-    assert one.corrected is not None
-    return (
-        f"{one.arm} lifts the metric by {_lift(one):+.2%} (always-valid interval after Holm "
-        f"{one.corrected.low:+.2%} to {one.corrected.high:+.2%}, p = {one.corrected.p:.2g}), and "
-        "retention is kept"
-    )
+    return f"{_gain(one)}, {_corrected(one)}; its retention is kept"
 
 
 def _unknown_guardrail(one: Comparison) -> str:
     known_from = one.guardrail.known_from
-    when = (
-        "once enough members were exposed" if known_from is None else f"from {known_from:%Y-%m-%d %H:%M} UTC"
-    )
-    return f"{one.arm} lifts the metric by {_lift(one):+.2%}, but its retention is not known yet: it can be {when}"
+    when = "once enough members were exposed"
+    if known_from is not None:
+        when = f"from {known_from:%Y-%m-%d %H:%M} UTC"
+    return f"{_gain(one)}, but its retention is not known yet: it can be {when}"
 
 
 def _loss(one: Comparison) -> str:
     look = one.looks[-1]
-    return (
-        f"no arm can win: the best, {one.arm}, changes the metric by {_lift(one):+.2%} "
-        f"(always-valid interval {look.low:+.2%} to {look.high:+.2%})"
-    )
+    return f"no arm can win: at best {_gain(one)}, always-valid interval {look.low:+.2%} to {look.high:+.2%}"
 
 
 def _undecided(analysis: Analysis, rule: DecisionRule) -> str:
     best = max(analysis.comparisons, key=_lift)
     if best.effect is None or best.corrected is None:
         return "undecided: there is too little to compare the arms by"
-    return (
-        f"undecided: the best, {best.arm}, lifts the metric by {_lift(best):+.2%} (always-valid interval "
-        "after "
-        f"Holm {best.corrected.low:+.2%} to {best.corrected.high:+.2%}); at least "
-        f"{rule.minimum_lift:+.2%} and an "
-        "interval above 0 promote"
-    )
+    wanted = f"{rule.minimum_lift:+.2%} and all of it above 0 promote"
+    return f"undecided: {_gain(best)}, {_corrected(best)}; {wanted}"
+
+
+def _gain(one: Comparison) -> str:
+    return f"{one.arm} changes the metric by {_lift(one):+.2%}"
+
+
+def _corrected(one: Comparison) -> str:
+    found = one.corrected
+    if found is None:
+        return "which cannot be looked at yet"
+    return f"always-valid interval after Holm {found.low:+.2%} to {found.high:+.2%} (p = {found.p:.2g})"
 
 
 def _evidence(analysis: Analysis, rule: DecisionRule, now: datetime) -> dict[str, Any]:

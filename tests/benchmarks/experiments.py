@@ -68,8 +68,8 @@ def write_log(lake: Path, rows: int, days: int = DAYS) -> None:
             _write(connection, lake, s.IMPRESSIONS.name, day, shown)
             watched = (
                 f"select {s.PAGE_ID} as {s.EVENT_ID}, {s.USER_ID}, {s.TITLE_ID}, 'play' as {s.EVENT_TYPE}, "
-                f"{s.EVENT_TIMESTAMP}, {s.WATCH_FRACTION}, 1.0::float as {s.DURATION_MINUTES}, {s.DEVICE_TYPE} "
-                f"from ({shown}) where {s.PLAYED}"
+                f"{s.EVENT_TIMESTAMP}, {s.WATCH_FRACTION}, 1.0::float as {s.DURATION_MINUTES}, "
+                f"{s.DEVICE_TYPE} from ({shown}) where {s.PLAYED}"
             )
             _write(connection, lake, s.EVENTS.name, day, watched)
 
