@@ -14,7 +14,7 @@ from experiments.analysis.arm_comparison import (
     effect,
     looks_of,
     naive,
-    novelty_of,
+    novelty,
     pre_period_adjusted,
     track,
 )
@@ -161,7 +161,7 @@ def _comparisons(
             looks=looks_of(tracks[n - 1], course.days),
             corrected=_corrected(tracks[n - 1], family, n - 1),
             adjusted=pre_period_adjusted(members, experiment, n),
-            novelty=novelty_of(by_age[0], by_age[n]),
+            novelty=novelty(question, by_age, n, rule.metric),
             guardrail=guardrail(members, experiment, n),
         )
         for n, arm in enumerate(experiment.definition.arms)

@@ -13,15 +13,17 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from experiments.analysis.cuped import MemberSums, adjusted
-from experiments.analysis.novelty import novelty
+from experiments.analysis.novelty import slope, slope_p
 from experiments.analysis.proportions import naive_z_test
+from experiments.analysis.question import Question
 from experiments.analysis.ratio_metric import (
     Estimate,
     Moments,
+    Numbers,
     design_effect,
     difference,
+    log_ratio,
     ratio,
-    relative_lift,
 )
 from experiments.analysis.results import Adjusted, Effect, Look, Naive, Novelty
 from experiments.analysis.sequential import (
@@ -39,21 +41,21 @@ _COLUMNS: Final[dict[Metric, tuple[str, str]]] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Track:
-    """The lift after each day, NaN where there is too little to look at, and how it is looked at."""
+    """The log ratio after each day, NaN where there is too little to look at, and how it is looked at."""
 
-    lift: Estimate
+    ratio: Estimate
     mixture: float
     alpha: float
 
     @property
     def p(self) -> float:
         """The always-valid p-value as of now; 1 before the first look."""
-        return float(always_valid_p(self.lift, self.mixture)[-1])
+        return float(always_valid_p(self.ratio, self.mixture)[-1])
 
     def bounds_at_end(self, level: float) -> tuple[float, float] | None:
-        """Return the sequence of a level as of now, None before the first look."""
-        low, high = confidence_sequence(self.lift, self.mixture, level)
-        return (float(low[-1]), float(high[-1])) if np.isfinite(low[-1]) else None
+        """Return the lift's sequence of a level as of now, None before the first look."""
+        low, high = confidence_sequence(self.ratio, self.mixture, level)
+        return (_lift(low[-1]), _lift(high[-1])) if np.isfinite(low[-1]) else None
 
 
 def track(
@@ -61,9 +63,9 @@ def track(
 ) -> Track:
     """Follow the lift over the days of the moments; ``planned``: denominators at the planned size."""
     alpha = experiment.definition.rule.alpha
-    lift = relative_lift(ratio(control), ratio(treatment))
-    looks = looked_at(control, treatment) & (lift.variance > 0)
-    seen = Estimate(np.where(looks, lift.value, np.nan), np.where(looks, lift.variance, np.nan))
+    found = log_ratio(ratio(control), ratio(treatment))
+    looks = looked_at(control, treatment) & (found.variance > 0)
+    seen = Estimate(np.where(looks, found.value, np.nan), np.where(looks, found.variance, np.nan))
     rate = float((control.y[-1] + treatment.y[-1]) / max(control.n[-1] + treatment.n[-1], 1.0))
     usable = rate if 0 < rate < 1 else 0.5  # no look is possible, so that the value does not matter
     return Track(seen, mixture_variance(usable, planned, alpha), alpha)
@@ -71,10 +73,10 @@ def track(
 
 def looks_of(track: Track, days: Sequence[date]) -> tuple[Look, ...]:
     """Return the days that could be looked at."""
-    low, high = confidence_sequence(track.lift, track.mixture, track.alpha)
-    p = always_valid_p(track.lift, track.mixture)
+    low, high = confidence_sequence(track.ratio, track.mixture, track.alpha)
+    p = always_valid_p(track.ratio, track.mixture)
     return tuple(
-        Look(day=day, lift=track.lift.value[n], low=low[n], high=high[n], p=p[n])
+        Look(day=day, lift=_lift(track.ratio.value[n]), low=_lift(low[n]), high=_lift(high[n]), p=p[n])
         for n, day in enumerate(days)
         if np.isfinite(low[n])
     )
@@ -87,25 +89,31 @@ def naive(control: Moments, treatment: Moments) -> Naive | None:
 
 
 def effect(metric: Metric, control: Moments, treatment: Moments, alpha: float) -> Effect | None:
-    """Return difference and lift with their intervals; None without plays in control or spread in either."""
+    """Return difference and lift with their intervals; None without plays in both or spread in either."""
     before, after = ratio(control), ratio(treatment)
-    change, lift = difference(before, after), relative_lift(before, after)
-    if not (np.isfinite(lift.value) and lift.variance > 0):
+    change, log = difference(before, after), log_ratio(before, after)
+    if not (np.isfinite(log.value) and log.variance > 0):
         return None
-    (low, high), (lift_low, lift_high) = change.interval(alpha), lift.interval(alpha)
+    (low, high), (lift_low, lift_high) = change.interval(alpha), log.interval(alpha)
     of_design = float(design_effect(control))
     return Effect(
         metric=metric, control=float(before.value), treatment=float(after.value),
         difference=float(change.value), difference_low=float(low), difference_high=float(high),
-        lift=float(lift.value), lift_low=float(lift_low), lift_high=float(lift_high),
-        z=float(change.z), p=float(change.p), design_effect=of_design if np.isfinite(of_design) else None,
+        lift=_lift(log.value), lift_low=_lift(lift_low), lift_high=_lift(lift_high),
+        z=float(log.z), p=float(log.p), design_effect=of_design if np.isfinite(of_design) else None,
     )  # fmt: skip
 
 
-def novelty_of(control: Moments, treatment: Moments) -> Novelty | None:
-    """Return the trend of the lift over the days since first exposure."""
-    trend = novelty(control, treatment)
-    return None if trend is None else Novelty(slope=trend.slope, p=trend.p, days=trend.days)
+def novelty(question: Question, by_age: Moments, arm: int, metric: Metric) -> Novelty | None:
+    """Return the trend of the lift over the days since first exposure; ``by_age``: (arms, days)."""
+    found = slope(by_age[0], by_age[arm])
+    if found is None:
+        return None
+    squares = (
+        question.squared_moves(place, one.y, one.n, metric)
+        for place, one in ((0, found.control), (arm, found.treatment))
+    )
+    return Novelty(slope=found.value, p=slope_p(found, *squares), days=found.days)
 
 
 def pre_period_adjusted(members: pa.Table, experiment: Experiment, arm: int) -> Adjusted | None:
@@ -115,15 +123,19 @@ def pre_period_adjusted(members: pa.Table, experiment: Experiment, arm: int) -> 
     known = np.concatenate([one.known for one in sums])
     if not known.any() or min(len(one.y) for one in sums) < 2 or min(one.n.sum() for one in sums) == 0:
         return None
-    plain = relative_lift(*(ratio(Moments.of_members(one.y, one.n)) for one in sums))
-    lift = relative_lift(*adjusted(sums))
-    if not (np.isfinite(lift.value) and plain.variance > 0):
+    plain = log_ratio(*(ratio(Moments.of_members(one.y, one.n)) for one in sums))
+    better = log_ratio(*adjusted(sums))
+    if not (np.isfinite(better.value) and plain.variance > 0):
         return None
-    low, high = lift.interval(rule.alpha)
+    low, high = better.interval(rule.alpha)
     return Adjusted(
-        lift=float(lift.value), low=float(low), high=float(high),
-        variance_ratio=float(lift.variance / plain.variance), members_known=float(known.mean()),
+        lift=_lift(better.value), low=_lift(low), high=_lift(high),
+        variance_ratio=float(better.variance / plain.variance), members_known=float(known.mean()),
     )  # fmt: skip
+
+
+def _lift(log: Numbers) -> float:
+    return float(np.expm1(log))
 
 
 def _member_sums(members: pa.Table, label: str, metric: Metric) -> MemberSums:

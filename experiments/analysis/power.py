@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import norm
 from statsmodels.stats.proportion import power_proportions_2indep, samplesize_proportions_2indep_onetail
 
-from experiments.analysis.sequential import margins, tightest_ratio
+from experiments.analysis.sequential import margins, mixture_variance
 
 
 def denominators_needed(
@@ -49,35 +49,37 @@ def sequential_power_at(
 ) -> float:  # fmt: skip
     """Return the probability that the confidence sequence leaves out 0 *at* this size.
 
-    It is what daily looks up to this size see at the least. ``planned`` is the size the sequence is tightest
-    at (both arms; the same size where None), as :func:`sequential.mixture_variance` takes it.
+    It is what daily looks up to this size see at the least. ``planned`` is the size, of both arms, that the
+    sequence was made for (:func:`sequential.mixture_variance`); this one where None.
     """
     _check(baseline, lift, treatment_share)
-    spread = 1 / treatment_share + 1 / (1 - treatment_share)
-    mixture = tightest_ratio(alpha) * (1 - baseline) / baseline * spread / (planned or denominators)
-    variance = _lift_variance(baseline, lift, treatment_share) * design_effect / denominators
+    size = planned or denominators
+    mixture = mixture_variance(baseline, (size * (1 - treatment_share), size * treatment_share), alpha)
+    variance = _variance_of_one(baseline, lift, treatment_share) * design_effect / denominators
     margin = float(margins(np.asarray(variance), mixture, alpha))
-    return float(norm.sf((margin - abs(lift)) / math.sqrt(variance)))
+    return float(norm.sf((margin - abs(math.log1p(lift))) / math.sqrt(variance)))
 
 
 def sequential_denominators_needed(
     baseline: float, lift: float, *, alpha: float = 0.05, power: float = 0.8,
     treatment_share: float = 0.5, design_effect: float = 1.0,
 ) -> int:  # fmt: skip
-    """Return the impressions of both arms by which daily looks see a lift with this probability at least."""
+    """Return the impressions of both arms by which daily looks see a lift with this probability at least.
+
+    It takes the sequence to be made for that size.
+    """
     _check(baseline, lift, treatment_share)
-    k = tightest_ratio(alpha)
-    looks = math.sqrt((k + 1) / k * math.log((k + 1) / alpha**2))
-    variance = _lift_variance(baseline, lift, treatment_share) * design_effect
-    return int(np.ceil(variance * ((looks + norm.ppf(power)) / lift) ** 2))
+    variance = _variance_of_one(baseline, lift, treatment_share) * design_effect
+    mixture = mixture_variance(baseline, (1 - treatment_share, treatment_share), alpha)
+    margin = float(margins(np.asarray(variance), mixture, alpha))
+    return int(np.ceil(((margin + norm.ppf(power) * math.sqrt(variance)) / abs(math.log1p(lift))) ** 2))
 
 
-def _lift_variance(baseline: float, lift: float, treatment_share: float) -> float:
-    """Variance of the relative lift, times the independent impressions of both arms."""
+def _variance_of_one(baseline: float, lift: float, treatment_share: float) -> float:
+    """Variance of the log ratio, times the independent impressions of both arms."""
     raised = baseline * (1 + lift)
-    treatment = raised * (1 - raised) / treatment_share
-    control = (1 + lift) ** 2 * baseline * (1 - baseline) / (1 - treatment_share)
-    return (treatment + control) / baseline**2
+    treatment = (1 - raised) / raised / treatment_share
+    return treatment + (1 - baseline) / baseline / (1 - treatment_share)
 
 
 def _check(baseline: float, lift: float, treatment_share: float) -> None:

@@ -41,6 +41,7 @@ RETURN_DAYS: Final = 7
 _DAY_US: Final = 86_400_000_000
 _PRODUCTS: Final = ("n", "y", "c", "nn", "yn", "yy", "cy", "cc")
 """Sums by members: impressions n, plays y, completions c, and their products."""
+_RATIOS: Final[dict[Metric, tuple[str, str]]] = {"play_rate": ("y", "n"), "completion_rate": ("c", "y")}
 _COUNTED: Final = f"{s.ROW_TYPE} <> 'continue_watching'"
 _COMPLETED: Final = f"{s.PLAYED} and {s.WATCH_FRACTION} >= {s.COMPLETION_FRACTION}"
 
@@ -82,6 +83,14 @@ c,
     sum(d.n * d.n) as nn, sum(d.y * d.n) as yn, sum(d.y * d.y) as yy, sum(d.c * d.y) as cy, sum(d.c * d.c) as
     cc
 from member_day d join ({_CLEAN}) using (member) group by all
+"""
+_SQUARED_MOVES: Final = f"""
+with moves as (
+    select sum(wy * d.{{numerator}} + wn * d.{{denominator}}) as move
+    from member_day d join ({_CLEAN}) using (member) join weights on age = d.day - first_day
+    where d.arm = '{{arm}}' group by member
+)
+select coalesce(sum(move * move), 0) from moves
 """
 _MEMBERS: Final = f"""
 with clean as ({_CLEAN}),
@@ -130,10 +139,8 @@ class Sums:
 
     def moments(self, metric: Metric) -> Moments:
         """Return what a metric is made of: plays per impression, or completions per play."""
-        names = {
-            "play_rate": ("y", "n", "yy", "yn", "nn"),
-            "completion_rate": ("c", "y", "cc", "cy", "yy"),
-        }[metric]
+        y, n = _RATIOS[metric]
+        names = (y, n, y + y, y + n, n + n)
         return Moments(self.by_name["members"], *(self.by_name[name] for name in names))
 
     def __getitem__(self, place: Any) -> Sums:
@@ -191,6 +198,19 @@ class Question:
         arms = _places(self._experiment)
         ages = 1 + max((row[1] for row in rows), default=0)
         return _placed(rows, (len(arms), ages), arms, int)
+
+    def squared_moves(self, arm: int, y: Numbers, n: Numbers, metric: Metric) -> float:
+        """Return, over an arm's members, the sum of squares of what their days add up to.
+
+        A day counts ``y`` times its numerator plus ``n`` times its denominator, by day since the first one.
+        """
+        numerator, denominator = _RATIOS[metric]
+        weights = pa.table({"age": np.arange(len(y)), "wy": y, "wn": n})
+        self._connection.register("weights", weights)
+        query = _SQUARED_MOVES.format(
+            numerator=numerator, denominator=denominator, arm=list(_places(self._experiment))[arm]
+        )
+        return float(self._rows(query)[0][0])
 
     def members(self, pre_days: int = PRE_DAYS) -> pa.Table:
         """Return a row for each member: arm, first exposure, sums, pre-period, and whether they came back.

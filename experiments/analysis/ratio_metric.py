@@ -96,10 +96,14 @@ def difference(control: Estimate, treatment: Estimate) -> Estimate:
     return Estimate(treatment.value - control.value, treatment.variance + control.variance)
 
 
-def relative_lift(control: Estimate, treatment: Estimate) -> Estimate:
-    """Return treatment / control - 1, its variance by the delta method; NaN where control is 0."""
+def log_ratio(control: Estimate, treatment: Estimate) -> Estimate:
+    """Return log(treatment / control), its variance by the delta method; NaN where either is 0.
+
+    The relative lift is its ``expm1``, and so are the bounds. On this scale the estimate is closer to normal, and
+    a gain is seen as soon as the same loss would be.
+    """
+    known = (control.value > 0) & (treatment.value > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        quotient = treatment.value / control.value
-        variance = (treatment.variance + quotient**2 * control.variance) / control.value**2
-    known = control.value > 0
-    return Estimate(np.where(known, quotient - 1, np.nan), np.where(known, variance, np.nan))
+        value = np.log(treatment.value / control.value)
+        variance = treatment.variance / treatment.value**2 + control.variance / control.value**2
+    return Estimate(np.where(known, value, np.nan), np.where(known, variance, np.nan))

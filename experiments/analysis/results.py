@@ -91,7 +91,7 @@ class Adjusted(_Frozen):
 
 
 class Novelty(_Frozen):
-    """How the lift changes with each day since a member's first exposure."""
+    """How the log of treatment over control changes with each day since a first exposure."""
 
     slope: Finite
     p: Finite

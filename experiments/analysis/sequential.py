@@ -41,7 +41,7 @@ def tightest_ratio(alpha: float) -> float:
 
 
 def mixture_variance(rate: float, denominators: tuple[float, float], alpha: float) -> float:
-    """Return T that makes the sequence of the lift tightest at a planned size.
+    """Return T that makes the sequence of a log ratio tightest at a planned size.
 
     ``rate`` is the metric over all arms, ``denominators`` what the two arms are planned to have. The design
     effect is a constant, not that of the data so far, which grows from day to day: T has to be the same at
@@ -65,7 +65,7 @@ def confidence_sequence(estimate: Estimate, mixture: float, alpha: float) -> tup
 
 
 def always_valid_p(estimate: Estimate, mixture: float) -> Numbers:
-    """Return the p-value of "the lift is 0" after each look along the last axis: it never rises.
+    """Return the p-value of "it is 0" after each look along the last axis: it never rises.
 
     It is at or below alpha as soon as the sequence of that alpha has left 0 out. Looks without an estimate
     count 1.

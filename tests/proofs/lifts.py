@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from experiments.analysis.ratio_metric import Estimate, Moments, design_effect, ratio, relative_lift
+from experiments.analysis.ratio_metric import Estimate, Moments, design_effect, log_ratio, ratio
 from experiments.analysis.sequential import (
     always_valid_p,
     confidence_sequence,
@@ -40,6 +40,8 @@ class Judged:
     lift: NDArray[np.float64]
     """As estimated at the end."""
     design_effect: NDArray[np.float64]
+    p: NDArray[np.float64]
+    """Always valid, as of the end."""
     days_to_stop: NDArray[np.float64]
     """Looks until the sequence left 0 out; NaN where it never did."""
 
@@ -56,35 +58,39 @@ def judged(population: Population, experiments: int, seed: int, lift: float = 0.
     return Judged.together(_judge(draw, lift) for draw in draws(population, experiments, rng, lift))
 
 
-def _judge(draw: Draw, truth: float) -> Judged:
+def _judge(draw: Draw, lift: float) -> Judged:
+    truth = np.log1p(lift)
     control, treatment = draw.course()
     looks = looked_at(control, treatment)
-    seen = relative_lift(ratio(control), ratio(treatment))
-    lift = Estimate(np.where(looks, seen.value, np.nan), np.where(looks, seen.variance, np.nan))
-    end = Estimate(lift.value[:, -1], lift.variance[:, -1])
+    seen = log_ratio(ratio(control), ratio(treatment))
+    log = Estimate(np.where(looks, seen.value, np.nan), np.where(looks, seen.variance, np.nan))
+    end = Estimate(log.value[:, -1], log.variance[:, -1])
     mixture = _mixture(control[:, -1], treatment[:, -1])
-    low, high = confidence_sequence(lift, mixture, ALPHA)
-    stopped = always_valid_p(lift, mixture) <= ALPHA
+    low, high = confidence_sequence(log, mixture, ALPHA)
+    p = always_valid_p(log, mixture)
+    stopped = p <= ALPHA
     fixed_low, fixed_high = end.interval(ALPHA)
     first = np.where(stopped.any(axis=1), stopped.argmax(axis=1) + 1.0, np.nan)
     return Judged(
         naive=_naive_p(control[:, -1], treatment[:, -1]) <= ALPHA,
         fixed=end.p <= ALPHA,
-        fixed_peeked=(lift.p <= ALPHA).any(axis=1),
+        fixed_peeked=(log.p <= ALPHA).any(axis=1),
         sequential=stopped[:, -1],
         fixed_covers=(fixed_low <= truth) & (truth <= fixed_high),
         sequence_covers=(((low <= truth) & (truth <= high)) | ~looks).all(axis=1),
-        lift=end.value,
+        lift=np.expm1(end.value),
         design_effect=design_effect(control[:, -1]),
+        p=p[:, -1],
         days_to_stop=first,
     )
 
 
 def _mixture(control: Moments, treatment: Moments) -> NDArray[np.float64]:
-    """Planned: the size of the last day."""
-    rate = (control.y + treatment.y) / (control.n + treatment.n)
-    one = [mixture_variance(*plan, ALPHA) for plan in zip(rate, zip(control.n, treatment.n), strict=True)]  # noqa: B905
-    return np.asarray(one)[:, None]
+    """The planned size is that of the last day, (experiments, 1)."""
+    rates = (control.y + treatment.y) / (control.n + treatment.n)
+    sizes = zip(control.n, treatment.n, strict=True)
+    found = [mixture_variance(rate, size, ALPHA) for rate, size in zip(rates, sizes, strict=True)]
+    return np.asarray(found)[:, None]
 
 
 def _naive_p(control: Moments, treatment: Moments) -> NDArray[np.float64]:

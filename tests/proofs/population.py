@@ -45,20 +45,16 @@ class Draw:
     def course(self) -> tuple[Moments, Moments]:
         """Return the sums of control and treatment up to each day, each (experiments, days)."""
         y, n = (np.cumsum(sums, axis=2, dtype=np.float64) for sums in (self.plays, self.impressions))
-        return _summed(y, n, ~self.treated), _summed(y, n, self.treated)
+        return summed(y, n, ~self.treated), summed(y, n, self.treated)
 
-    def by_age(self) -> tuple[Moments, Moments]:
-        """Return the sums of control and treatment on each day since a member's first, likewise."""
+    def by_age(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return plays and impressions with days counted from each member's first, likewise."""
         days = self.plays.shape[2]
         first = np.argmax(self.impressions > 0, axis=2)
         places = first[:, :, None] + np.arange(days)
-        inside = places < days
-        at = np.minimum(places, days - 1)
-        y, n = (
-            np.take_along_axis(sums, at, axis=2) * inside.astype(np.float64)
-            for sums in (self.plays, self.impressions)
-        )
-        return _summed(y, n, ~self.treated), _summed(y, n, self.treated)
+        at, inside = np.minimum(places, days - 1), (places < days).astype(np.float64)
+        y, n = (np.take_along_axis(sums, at, axis=2) * inside for sums in (self.plays, self.impressions))
+        return y, n
 
 
 def draws(
@@ -93,7 +89,8 @@ def _draw(
     return Draw(plays, impressions, treated)
 
 
-def _summed(y: NDArray[np.float64], n: NDArray[np.float64], of: NDArray[np.bool_]) -> Moments:
+def summed(y: NDArray[np.float64], n: NDArray[np.float64], of: NDArray[np.bool_]) -> Moments:
+    """Return the sums over the members of an arm, (experiments, days)."""
     y, n = y * of[:, :, None], n * of[:, :, None]
     products = (np.einsum("emt,emt->et", a, b) for a, b in ((y, y), (y, n), (n, n)))
     return Moments((n > 0).sum(axis=1).astype(np.float64), y.sum(axis=1), n.sum(axis=1), *products)
