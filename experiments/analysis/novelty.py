@@ -1,9 +1,9 @@
 """Whether a lift wears off, or grows, as members get used to the arm.
 
-The log ratio of each day since first exposure is regressed on the day, weighted by 1 / variance. The days share
-their members, so that the slope's variance is not that of independent days: with slope = sum_d w_d L_d, a member
-moves it by the sum over their days of w_d times their influence on L_d, and the squares of that are summed over
-members (:attr:`Slope.control`, :attr:`Slope.treatment` say what to sum).
+The log ratio of each day since first exposure is regressed on the day, weighted by 1 / variance. The days
+share their members, so that the slope's variance is not that of independent days: with slope = sum_d w_d L_d,
+a member moves it by the sum over their days of w_d times their influence on L_d, and the squares of that are
+summed over members (:attr:`Slope.control`, :attr:`Slope.treatment` say what to sum).
 """
 
 from __future__ import annotations

@@ -99,8 +99,8 @@ def difference(control: Estimate, treatment: Estimate) -> Estimate:
 def log_ratio(control: Estimate, treatment: Estimate) -> Estimate:
     """Return log(treatment / control), its variance by the delta method; NaN where either is 0.
 
-    The relative lift is its ``expm1``, and so are the bounds. On this scale the estimate is closer to normal, and
-    a gain is seen as soon as the same loss would be.
+    The relative lift is its ``expm1``, and so are the bounds. On this scale the estimate is closer to normal,
+    and a gain is seen as soon as the same loss would be.
     """
     known = (control.value > 0) & (treatment.value > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
