@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any
 
 import click
@@ -42,7 +44,7 @@ def analyze(name: str, as_json: bool, as_of: str | None) -> None:
         found = {"analysis": json.loads(analysis.to_json()), "verdict": _plain(verdict)}
         click.echo(json.dumps(found, indent=2))
         return
-    console = Console(width=None if click.get_text_stream("stdout").isatty() else 140)
+    console = Console() if os.isatty(1) else Console(width=140)
     console.print(comparison_table(analysis))
     console.print(f"{verdict.action.replace('_', ' ')}: {verdict.reason}", markup=False)
 
@@ -135,10 +137,8 @@ def _judged(settings: Settings, name: str, now: datetime) -> tuple[Experiment, A
 
 def _stored(settings: Settings, name: str) -> tuple[Experiment, Sequence[Experiment]]:
     """Return an experiment, and all of them."""
-    from experiments.opening import store_url
-    from experiments.store import ExperimentStore
-
-    store = ExperimentStore.open(store_url(settings))
+    url = import_module("experiments.opening").store_url(settings)
+    store = import_module("experiments.store").ExperimentStore.open(url)
     return store.get(name), store.all()
 
 

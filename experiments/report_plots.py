@@ -14,7 +14,7 @@ from typing import Any, Final
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
@@ -47,7 +47,7 @@ def lift_over_time(analysis: Analysis) -> str:
         panels = figure.subplots(len(shown), 1, squeeze=False, sharex=True)[:, 0]
         for place, (axes, one) in enumerate(zip(panels, shown, strict=True)):
             colour = _SERIES[place % len(_SERIES)]
-            days = date2num([look.day for look in one.looks])
+            days = np.array([look.day for look in one.looks], "datetime64[D]")
             low, high = [look.low for look in one.looks], [look.high for look in one.looks]
             axes.fill_between(days, low, high, color=colour, alpha=0.16, linewidth=0)
             axes.plot(
@@ -70,7 +70,7 @@ def daily_rates(analysis: Analysis) -> str:
         axes = figure.subplots()
         for place, arm in enumerate(analysis.arms):
             points = [(o.day, o.rate) for o in analysis.daily if o.arm == arm.name and o.rate is not None]
-            days = date2num([day for day, _ in points])
+            days = np.array([day for day, _ in points], "datetime64[D]")
             axes.plot(days, [rate for _, rate in points], label=arm.name, **_line(place))
         axes.set(ylabel=analysis.metric.replace("_", " "), ylim=(0, None))
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
@@ -89,7 +89,7 @@ def sample_ratio_bars(analysis: Analysis) -> str:
         figure = Figure(figsize=(WIDTH / 2, 0.9 + 0.4 * len(analysis.arms)), layout="constrained")
         axes = figure.subplots()
         places = np.arange(len(analysis.arms))
-        colours = [_line(place)["color"] for place in places]
+        colours = [_line(place)["color"] for place in range(len(places))]
         bars = axes.barh(places, [arm.members for arm in analysis.arms], color=colours, height=0.6)
         axes.bar_label(
             bars, [f"{arm.members:,}" for arm in analysis.arms], color=_MUTED, fontsize=9, padding=6
@@ -142,9 +142,9 @@ def _room(low: Sequence[float], high: Sequence[float]) -> tuple[float, float]:
 
 
 def _dated(axes: Axes) -> None:
-    locator = AutoDateLocator(minticks=3, maxticks=9)
+    locator = AutoDateLocator(minticks=3, maxticks=9)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     axes.grid(axis="y", linewidth=0.8)
     axes.set_axisbelow(True)
 
