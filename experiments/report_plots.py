@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from experiments.analysis.results import Analysis, Comparison
 
@@ -98,6 +98,7 @@ def sample_ratio_bars(analysis: Analysis) -> str:
             expected = total * arm.share / shares
             axes.plot([expected] * 2, [place - 0.42, place + 0.42], color=_INK, linewidth=1.4)
         axes.set_yticks(places, [arm.name for arm in analysis.arms])
+        axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.set(xlabel="members; the mark: as dealt", ylim=(len(places) - 0.4, -0.6))
         axes.set_xlim(0, 1.25 * max(total * arm.share / shares for arm in analysis.arms))
         axes.tick_params(axis="y", length=0)
@@ -114,6 +115,7 @@ def guardrail_ranges(analysis: Analysis) -> str:
         axes = figure.subplots()
         for place, one in enumerate(shown):
             _range(axes, place, one)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.axvline(0, color=_MUTED, linewidth=1)
         axes.axvline(-shown[0].guardrail.margin, color=_SERIES[0], linewidth=1, linestyle=(0, (4, 3)))
         axes.set_yticks(range(len(shown)), [one.arm for one in shown])
