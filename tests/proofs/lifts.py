@@ -40,6 +40,7 @@ class Judged:
     lift: NDArray[np.float64]
     """As estimated at the end."""
     design_effect: NDArray[np.float64]
+    """Mean of both arms."""
     p: NDArray[np.float64]
     """Always valid, as of the end."""
     days_to_stop: NDArray[np.float64]
@@ -79,7 +80,7 @@ def _judge(draw: Draw, lift: float) -> Judged:
         fixed_covers=(fixed_low <= truth) & (truth <= fixed_high),
         sequence_covers=(((low <= truth) & (truth <= high)) | ~looks).all(axis=1),
         lift=np.expm1(end.value),
-        design_effect=design_effect(control[:, -1]),
+        design_effect=(design_effect(control[:, -1]) + design_effect(treatment[:, -1])) / 2,
         p=p[:, -1],
         days_to_stop=first,
     )

@@ -32,6 +32,8 @@ class Population:
     rate: float = 0.1
     concentration: float = 40.0
     late: float = 0.5
+    late_busier: float = 1.0
+    """How many times as active those who join late are."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,7 +82,9 @@ def _draw(
     activity = rng.gamma(p.activity_shape, p.impressions_a_day / p.activity_shape, shape)
     propensity = rng.beta(p.rate * p.concentration, (1 - p.rate) * p.concentration, shape)
     treated = rng.random(shape) < 0.5
-    joins = np.where(rng.random(shape) < p.late, rng.integers(0, p.days, shape), 0)
+    late = rng.random(shape) < p.late
+    joins = np.where(late, rng.integers(0, p.days, shape), 0)
+    activity *= np.where(late, p.late_busier, 1.0)
     day = np.arange(p.days)
     impressions = rng.poisson(activity[:, :, None] * (day >= joins[:, :, None]))
     still = np.ones(p.days) if wears_off is None else 0.5 ** (day / wears_off)

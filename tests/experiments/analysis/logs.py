@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from experiments.definitions import Experiment, ExperimentDefinition, Status
@@ -76,6 +77,38 @@ def write(root: Path, impressions: Sequence[Row], events: Sequence[Row] = ()) ->
         if rows:
             lake.append(table, _complete(table, rows))
     return lake.root
+
+
+def service_log(
+    rates: Mapping[str | None, float],
+    seed: int,
+    members: int = 400,
+    days: int = 20,
+    ui: Sequence[str] = (),
+    together: float = 0.0,
+) -> tuple[list[Row], list[Row]]:
+    """Return impressions and watch events of members who come for ``days`` days, from a week before START.
+
+    From START on, members see the arms of ``rates`` (arm to play rate) in turn, and by chance those of ``ui``,
+    another layer; ``together`` is added to the rate of those in the last arm of both.
+    """
+    rng = np.random.default_rng(seed)
+    arms, rows, events = list(rates), [], []
+    for user in range(members):
+        arm, theirs = arms[user % len(arms)], ui[rng.integers(len(ui))] if ui else None
+        own = rng.beta(8, 8 * 3)
+        for day in range(-7, days):
+            if rng.random() > 0.3:
+                continue
+            at = START + day * DAY + timedelta(hours=float(rng.uniform(0, 12)))
+            running = day >= 0
+            extra = together if running and arm == arms[-1] and ui and theirs == ui[-1] else 0.0
+            rate = (rates[arm] if running else rates[arms[0]]) * own * 4 + extra
+            played = rng.random(rng.binomial(10, min(rate, 1.0))).tolist()
+            seen = (arm, theirs) if running else (None, None)
+            rows += page(f"u{user:04}", seen[0], at, 10, played, ui_arm=seen[1])
+            events.append(watch(f"u{user:04}", at))
+    return rows, events
 
 
 def _complete(table: s.Table, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
