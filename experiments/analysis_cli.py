@@ -39,7 +39,7 @@ _as_of = click.option(
 @_as_of
 def analyze(name: str, as_json: bool, as_of: str | None) -> None:
     """Say how the arms of an experiment do, and what the rule would decide; nothing is changed."""
-    _, analysis, verdict = _judged(Settings.from_environment(), name, _instant(as_of))
+    _, analysis, verdict = _judged(Settings.from_environment(), name, instant(as_of))
     if as_json:
         found = {"analysis": json.loads(analysis.to_json()), "verdict": _plain(verdict)}
         click.echo(json.dumps(found, indent=2))
@@ -55,7 +55,7 @@ def analyze(name: str, as_json: bool, as_of: str | None) -> None:
 def report(name: str, as_of: str | None) -> None:
     """Write an experiment's report page, and say where it is."""
     settings = Settings.from_environment()
-    experiment, analysis, verdict = _judged(settings, name, _instant(as_of))
+    experiment, analysis, verdict = _judged(settings, name, instant(as_of))
     click.echo(str(write_report(settings.home, experiment, analysis, verdict) / PAGE_FILE))
 
 
@@ -142,7 +142,8 @@ def _stored(settings: Settings, name: str) -> tuple[Experiment, Sequence[Experim
     return store.get(name), store.all()
 
 
-def _instant(text: str | None) -> datetime:
+def instant(text: str | None) -> datetime:
+    """Return an instant written in ISO 8601, now for None; a click error names what is none."""
     if text is None:
         return datetime.now(UTC)
     try:

@@ -40,7 +40,8 @@ def compared(arm: str = "new", lift: float = 0.05, low: float = 0.01, **changed:
     high = 2 * lift - low
     effect = Effect(
         metric="play_rate", control=0.1, treatment=0.1 * (1 + lift), difference=0.1 * lift,
-        difference_low=0.0, difference_high=0.0, lift=lift, lift_low=low, lift_high=high, z=0.0, p=0.5, design_effect=4.0,
+        difference_low=0.0, difference_high=0.0, lift=lift, lift_low=low, lift_high=high, z=0.0, p=0.5,
+        design_effect=4.0,
     )  # fmt: skip
     p = 0.001 if low > 0 or high < 0 else 0.5
     fields: dict[str, Any] = {
@@ -58,7 +59,8 @@ def analysis(
     arms = [
         ArmTotals(
             name=name, share=1000 // len(names), members=500,
-            impressions=impressions if name == "control" else 0, plays=0, completions=0, play_rate=None, completion_rate=None,
+            impressions=impressions if name == "control" else 0, plays=0,
+            completions=0, play_rate=None, completion_rate=None,
         )
         for name in names
     ]  # fmt: skip

@@ -89,8 +89,8 @@ def service_log(
 ) -> tuple[list[Row], list[Row]]:
     """Return impressions and watch events of members who come for ``days`` days, from a week before START.
 
-    From START on, members see the arms of ``rates`` (arm to play rate) in turn, and by chance those of ``ui``,
-    another layer; ``together`` is added to the rate of those in the last arm of both.
+    From START on, members see the arms of ``rates`` (arm to play rate) in turn, by chance those of ``ui``.
+    ``together`` is added to the rate of those in the last arm of both.
     """
     rng = np.random.default_rng(seed)
     arms, rows, events = list(rates), [], []
