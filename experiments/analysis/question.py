@@ -47,8 +47,7 @@ _COMPLETED: Final = f"{s.PLAYED} and {s.WATCH_FRACTION} >= {s.COMPLETION_FRACTIO
 
 _MEMBER_DAY: Final = f"""
 create temp table member_day as
-select {s.USER_ID} as member, day, min({{arm}}) as arm, max({{arm}}) as other_arm,
-    min(epoch_us({s.EVENT_TIMESTAMP})) as first_us,
+select {s.USER_ID} as member, day, {{arm}} as arm, epoch_us(min({s.EVENT_TIMESTAMP})) as first_us,
     count(*) filter ({_COUNTED})::double as n,
     count(*) filter ({_COUNTED} and {s.PLAYED})::double as y,
     count(*) filter ({_COUNTED} and {_COMPLETED})::double as c
@@ -59,7 +58,7 @@ group by all
 """
 _MEMBER: Final = """
 create temp table member as
-select member, min(arm) as arm, min(arm) <> max(other_arm) as contaminated, min(first_us) as first_us,
+select member, min(arm) as arm, min(arm) <> max(arm) as contaminated, min(first_us) as first_us,
     min(day) as first_day, sum(n) as n, sum(y) as y, sum(c) as c
 from member_day group by member
 """
