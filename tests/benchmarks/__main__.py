@@ -16,6 +16,7 @@ from feature_repo.settings import Settings
 from tests.benchmarks.arrivals import measure_arrivals
 from tests.benchmarks.assembly import measure_assembly
 from tests.benchmarks.candidates import measure_candidates
+from tests.benchmarks.experiments import measure_experiments
 from tests.benchmarks.features import measure_features
 from tests.benchmarks.fold_in import measure_fold_in
 from tests.benchmarks.freshness import measure_freshness
@@ -44,6 +45,7 @@ BENCHMARKS: Final[dict[str, Callable[[Subject, Effort], Iterator[Measurement]]]]
     "freshness": measure_freshness,
     "impressions": measure_impressions,
     "two-tower": measure_two_tower,
+    "experiments": measure_experiments,
 }
 QUICK: Final = 50
 

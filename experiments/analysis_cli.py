@@ -1,0 +1,159 @@
+"""``analyze``, ``report`` and ``power``: what an experiment says, and how large it must be."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib import import_module
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from experiments.analysis.analyze import analyze_experiment
+from experiments.analysis.power import (
+    denominators_needed,
+    power_at,
+    sequential_denominators_needed,
+    sequential_power_at,
+)
+from experiments.analysis.results import Analysis
+from experiments.decision import Verdict, decide
+from experiments.definitions import Experiment
+from experiments.report import PAGE_FILE, write_report
+from feature_repo.settings import Settings
+
+_as_of = click.option(
+    "--as-of",
+    metavar="INSTANT",
+    help="ISO 8601, UTC where it says nothing else: analyse as of then.  [default: now]",
+)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print everything, as JSON.")
+@_as_of
+def analyze(name: str, as_json: bool, as_of: str | None) -> None:
+    """Say how the arms of an experiment do, and what the rule would decide; nothing is changed."""
+    _, analysis, verdict = _judged(Settings.from_environment(), name, instant(as_of))
+    if as_json:
+        found = {"analysis": json.loads(analysis.to_json()), "verdict": _plain(verdict)}
+        click.echo(json.dumps(found, indent=2))
+        return
+    console = Console() if os.isatty(1) else Console(width=140)
+    console.print(comparison_table(analysis))
+    console.print(f"{verdict.action.replace('_', ' ')}: {verdict.reason}", markup=False)
+
+
+@click.command()
+@click.argument("name")
+@_as_of
+def report(name: str, as_of: str | None) -> None:
+    """Write an experiment's report page, and say where it is."""
+    settings = Settings.from_environment()
+    experiment, analysis, verdict = _judged(settings, name, instant(as_of))
+    click.echo(str(write_report(settings.home, experiment, analysis, verdict) / PAGE_FILE))
+
+
+@click.command()
+@click.option("--baseline", required=True, type=click.FloatRange(0, 1), help="Control's rate, such as 0.05.")
+@click.option("--lift", required=True, type=float, help="Relative lift to be seen, such as 0.02.")
+@click.option("--alpha", default=0.05, show_default=True, type=click.FloatRange(0, 1, True, True))
+@click.option("--power", "wanted", default=0.8, show_default=True, type=click.FloatRange(0, 1, True, True))
+@click.option("--share", default=0.5, show_default=True, type=float, help="Treatment's part of the two arms.")
+@click.option(
+    "--design-effect", default=5.0, show_default=True, type=click.FloatRange(1), help="`analyze` tells it."
+)
+@click.option("--per-member", type=click.FloatRange(0, min_open=True), help="Impressions of one member.")
+@click.option("--impressions", type=click.IntRange(1), help="Tell the power at this size (both arms), too.")
+def power(
+    baseline: float, lift: float, alpha: float, wanted: float, share: float, design_effect: float,
+    per_member: float | None, impressions: int | None,
+) -> None:  # fmt: skip
+    """Say how many impressions it takes to see a lift: at one look, and looked at daily."""
+    sizes = {"alpha": alpha, "treatment_share": share, "design_effect": design_effect}
+    try:
+        needed = {
+            "at one look": denominators_needed(baseline, lift, power=wanted, **sizes),
+            "looked at daily": sequential_denominators_needed(baseline, lift, power=wanted, **sizes),
+        }
+        for how, count in needed.items():
+            members = f", {count / per_member:,.0f} members" if per_member else ""
+            click.echo(f"{how}: {count:,} impressions{members}")
+        if impressions is not None:
+            once = power_at(impressions, baseline, lift, **sizes)
+            daily = sequential_power_at(impressions, baseline, lift, **sizes)
+            click.echo(f"power at {impressions:,}: {once:.3f} at one look, {daily:.3f} looked at daily")
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def comparison_table(analysis: Analysis) -> Table:
+    """Lay the arms out against control."""
+    title = (
+        f"{analysis.experiment}: {analysis.metric.replace('_', ' ')}, {analysis.impressions:,} impressions"
+    )
+    shown = Table(title=f"{title}, {analysis.days:.1f} days", title_justify="left")
+    for column in (
+        "arm",
+        "members",
+        "rate",
+        "lift",
+        "always-valid interval",
+        "p",
+        "p after Holm",
+        "retention",
+    ):
+        shown.add_column(column, justify="left" if column == "arm" else "right", no_wrap=True)
+    for place, arm in enumerate(analysis.arms):
+        rate = arm.play_rate if analysis.metric == "play_rate" else arm.completion_rate
+        cells = [arm.name, f"{arm.members:,}", "–" if rate is None else f"{rate:.3%}"]
+        shown.add_row(*cells, *(_compared(analysis, arm.name) if place else [""] * 5))
+    return shown
+
+
+def _compared(analysis: Analysis, arm: str) -> list[str]:
+    one = analysis.comparison(arm)
+    guardrail = "–" if one.guardrail.change is None else f"{one.guardrail.change:+.2%}"
+    if one.effect is None or not one.looks or one.corrected is None:
+        return ["–"] * 4 + [guardrail]
+    look = one.looks[-1]
+    bounds = f"{look.low:+.2%} to {look.high:+.2%}"
+    return [f"{one.effect.lift:+.2%}", bounds, f"{look.p:.3g}", f"{one.corrected.p:.3g}", guardrail]
+
+
+def _judged(settings: Settings, name: str, now: datetime) -> tuple[Experiment, Analysis, Verdict]:
+    experiment, every = _stored(settings, name)
+    try:
+        analysis = analyze_experiment(settings.lake, experiment, now, every)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    return experiment, analysis, decide(analysis, experiment.definition.rule, now)
+
+
+def _stored(settings: Settings, name: str) -> tuple[Experiment, Sequence[Experiment]]:
+    """Return an experiment, and all of them."""
+    url = import_module("experiments.opening").store_url(settings)
+    store = import_module("experiments.store").ExperimentStore.open(url)
+    return store.get(name), store.all()
+
+
+def instant(text: str | None) -> datetime:
+    """Return an instant written in ISO 8601, now for None; a click error names what is none."""
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{text!r} is no instant: write 2026-03-01T12:00", param_hint="--as-of"
+        ) from error
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def _plain(verdict: Verdict) -> dict[str, Any]:
+    return {"action": verdict.action, "arm": verdict.arm, "reason": verdict.reason}

@@ -1,0 +1,32 @@
+"""``python -m tests.proofs``: the statistics of experiments, tried on simulated ones whose truth is known."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import click
+from rich.console import Console
+
+from tests.proofs.findings import table
+from tests.proofs.suites import PROOFS
+
+
+@click.command()
+@click.option(
+    "--experiments", default=1_000, show_default=True, type=click.IntRange(min=50), help="Of each kind."
+)
+@click.option("--seed", default=0, show_default=True)
+@click.option("--only", multiple=True, type=click.Choice(list(PROOFS)), help="Only this (repeatable).")
+def main(experiments: int, seed: int, only: tuple[str, ...]) -> None:
+    """Simulate experiments and print how often the statistics are right."""
+    console = Console() if os.isatty(1) else Console(width=140)
+    for name in only or PROOFS:
+        begin = time.perf_counter()
+        findings = PROOFS[name](experiments, seed)
+        doing = (PROOFS[name].__doc__ or "").rstrip(".")
+        seconds = time.perf_counter() - begin
+        console.print(table(f"{name}: {doing}. {experiments:,} experiments, {seconds:.1f} s", findings))
+
+
+main()
