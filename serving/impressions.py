@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -24,7 +24,7 @@ from serving.api.models import Homepage
 from serving.catalogue import Rows
 from serving.homepage import MadePage
 
-Values = dict[str, Any]
+Columns = dict[str, list[Any]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,54 +83,63 @@ class ImpressionLog(Protocol):
 
 def shown_tiles(pages: Sequence[ShownPage]) -> pa.Table:
     """Return a row per tile, as SHOWN_TILES, page by page from the top."""
-    return _table(SHOWN_TILES, (tile for page in pages for tile in _tiles(page)))
+    return _table(SHOWN_TILES, map(_tiles, pages))
 
 
 def explored_slots(pages: Sequence[ShownPage]) -> pa.Table:
     """Return a row per explored tile, as EXPLORED_SLOTS."""
-    return _table(EXPLORED_SLOTS, (slot for page in pages if page.drawn for slot in _slots(page)))
+    return _table(EXPLORED_SLOTS, (_slots(page) for page in pages if page.drawn))
 
 
-def _tiles(shown: ShownPage) -> Iterator[Values]:
-    common = _of_the_page(shown)
+def _tiles(shown: ShownPage) -> Columns:
+    rows = shown.page.rows
+    tiles = [tile for row in rows for tile in row.tiles]
     features = shown.features
-    hashes = iter([None] * shown.tiles if features is None else features_hashes(features))
-    for row_index, row in enumerate(shown.page.rows, start=1):
-        for tile in row.tiles:
-            yield common | {
-                s.TITLE_ID: tile.title_id, s.ROW_TYPE: row.row_type, s.ROW_INDEX: row_index,
-                s.POSITION: tile.position, s.PROPENSITY: tile.propensity, s.SOURCES: tile.sources,
-                s.RETRIEVAL_SCORE: tile.retrieval_score, s.RANKING_SCORE: tile.ranking_score,
-                s.FEATURES_HASH: next(hashes),
-            }  # fmt: skip
+    return _of_the_page(shown, len(tiles)) | {
+        s.TITLE_ID: [tile.title_id for tile in tiles],
+        s.ROW_TYPE: [row.row_type for row in rows for _ in row.tiles],
+        s.ROW_INDEX: [row_index for row_index, row in enumerate(rows, start=1) for _ in row.tiles],
+        s.POSITION: [tile.position for tile in tiles],
+        s.PROPENSITY: [tile.propensity for tile in tiles],
+        s.SOURCES: [tile.sources for tile in tiles],
+        s.RETRIEVAL_SCORE: [tile.retrieval_score for tile in tiles],
+        s.RANKING_SCORE: [tile.ranking_score for tile in tiles],
+        s.FEATURES_HASH: [None] * len(tiles) if features is None else features_hashes(features),
+    }
 
 
-def _slots(shown: ShownPage) -> Iterator[Values]:
-    common = _of_the_page(shown)
-    for row_index, row in enumerate(shown.page.rows, start=1):
-        for tile in row.tiles:
-            drawn = shown.drawn.get(tile.title_id)
-            if drawn is not None:
-                yield common | {
-                    s.TITLE_ID: tile.title_id, s.ROW_INDEX: row_index, s.POSITION: tile.position,
-                    STRATUM_TITLE_IDS: [shown.title_ids[title] for title in drawn.rows.tolist()],
-                    STRATUM_PROPENSITIES: drawn.probabilities,
-                }  # fmt: skip
+def _slots(shown: ShownPage) -> Columns:
+    drawn, title_ids = shown.drawn, shown.title_ids
+    slots = [
+        (row_index, tile)
+        for row_index, row in enumerate(shown.page.rows, start=1)
+        for tile in row.tiles
+        if tile.title_id in drawn
+    ]
+    strata = [drawn[tile.title_id] for _, tile in slots]
+    return _of_the_page(shown, len(slots)) | {
+        s.TITLE_ID: [tile.title_id for _, tile in slots],
+        s.ROW_INDEX: [row_index for row_index, _ in slots],
+        s.POSITION: [tile.position for _, tile in slots],
+        STRATUM_TITLE_IDS: [[title_ids[title] for title in stratum.rows.tolist()] for stratum in strata],
+        STRATUM_PROPENSITIES: [stratum.probabilities for stratum in strata],
+    }
 
 
-def _of_the_page(shown: ShownPage) -> Values:
+def _of_the_page(shown: ShownPage, tiles: int) -> Columns:
     page = shown.page
-    return {
+    values: dict[str, Any] = {
         s.PAGE_ID: page.page_id, s.USER_ID: page.user_id, s.EVENT_TIMESTAMP: page.generated_at,
         s.DEVICE_TYPE: shown.device or None, s.BUNDLE: page.bundle, s.HOLDOUT: shown.held_out,
         **{column: page.experiments.get(layer) for layer, column in ARMS.items()},
     }  # fmt: skip
+    return {name: [value] * tiles for name, value in values.items()}
 
 
-def _table(table: s.Table, rows: Iterator[Values]) -> pa.Table:
+def _table(table: s.Table, pages: Iterable[Columns]) -> pa.Table:
     columns: defaultdict[str, list[Any]] = defaultdict(list)
-    for row in rows:
-        for name, value in row.items():
-            columns[name].append(value)
+    for page in pages:
+        for name, values in page.items():
+            columns[name] += values
     schema = table.arrow_schema
     return pa.table([pa.array(columns[field.name], field.type) for field in schema], schema=schema)
