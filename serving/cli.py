@@ -68,8 +68,8 @@ def run(
     Events go to the log that MARQUEE_EVENT_LOG names, redis://host:port/0 or kafka://host:port/topic; without
     it to the Redis of the features. MARQUEE_EVENT_PARTITIONS (8) is how many partitions a new log gets.
 
-    Experiments are those of the store that MARQUEE_EXPERIMENTS names, postgresql://… or sqlite:///file; without
-    it of experiments.db in the home. Changes there are served within two seconds.
+    Experiments are those of the store that MARQUEE_EXPERIMENTS names, postgresql://… or sqlite:///file;
+    without it of experiments.db in the home. Changes there are served within two seconds.
     """
     if settings_file is not None:
         try:
