@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib import import_module
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from experiments.analysis.analyze import analyze_experiment
 from experiments.analysis.power import (
     denominators_needed,
     power_at,
@@ -21,8 +18,10 @@ from experiments.analysis.power import (
     sequential_power_at,
 )
 from experiments.analysis.results import Analysis
-from experiments.decision import Verdict, decide
-from experiments.definitions import Experiment
+from experiments.command_line import opened_store
+from experiments.decision import Verdict
+from experiments.judging import Judged, judge, settle
+from experiments.listing import decision_line
 from experiments.report import PAGE_FILE, write_report
 from feature_repo.settings import Settings
 
@@ -39,7 +38,8 @@ _as_of = click.option(
 @_as_of
 def analyze(name: str, as_json: bool, as_of: str | None) -> None:
     """Say how the arms of an experiment do, and what the rule would decide; nothing is changed."""
-    _, analysis, verdict = _judged(Settings.from_environment(), name, instant(as_of))
+    judged = _judged(Settings.from_environment(), name, instant(as_of))
+    analysis, verdict = judged.analysis, judged.verdict
     if as_json:
         found = {"analysis": json.loads(analysis.to_json()), "verdict": _plain(verdict)}
         click.echo(json.dumps(found, indent=2))
@@ -55,8 +55,38 @@ def analyze(name: str, as_json: bool, as_of: str | None) -> None:
 def report(name: str, as_of: str | None) -> None:
     """Write an experiment's report page, and say where it is."""
     settings = Settings.from_environment()
-    experiment, analysis, verdict = _judged(settings, name, instant(as_of))
-    click.echo(str(write_report(settings.home, experiment, analysis, verdict) / PAGE_FILE))
+    judged = _judged(settings, name, instant(as_of))
+    folder = write_report(settings.home, judged.experiment, judged.analysis, judged.verdict)
+    click.echo(str(folder / PAGE_FILE))
+
+
+@click.command("decide")
+@click.argument("names", nargs=-1)
+@_as_of
+def decide_command(names: tuple[str, ...], as_of: str | None) -> None:
+    """Decide the experiments NAMES, or all that run, by their rules, and carry it out.
+
+    Promotes, rolls back or holds, each with a record of its evidence: made to be run daily, by cron. With one
+    that cannot be analysed the others are decided all the same, and the exit status is 1.
+
+    \b
+    Examples:
+        python -m experiments decide
+        python -m experiments decide new-ranker
+    """
+    settings, now = Settings.from_environment(), instant(as_of)
+    failed = False
+    with opened_store(settings) as store:
+        for name in names or [experiment.name for experiment in store.running()]:
+            try:
+                record = settle(store, settings, judge(store, settings, name, now), now)
+            except ValueError as error:  # an ExperimentError is one
+                failed = True
+                click.echo(f"{name}: not decided: {error}", err=True)
+            else:
+                click.echo(f"{name}: {decision_line(record)}")
+    if failed:
+        raise click.exceptions.Exit(1)
 
 
 @click.command()
@@ -126,20 +156,9 @@ def _compared(analysis: Analysis, arm: str) -> list[str]:
     return [f"{one.effect.lift:+.2%}", bounds, f"{look.p:.3g}", f"{one.corrected.p:.3g}", guardrail]
 
 
-def _judged(settings: Settings, name: str, now: datetime) -> tuple[Experiment, Analysis, Verdict]:
-    experiment, every = _stored(settings, name)
-    try:
-        analysis = analyze_experiment(settings.lake, experiment, now, every)
-    except ValueError as error:
-        raise click.ClickException(str(error)) from error
-    return experiment, analysis, decide(analysis, experiment.definition.rule, now)
-
-
-def _stored(settings: Settings, name: str) -> tuple[Experiment, Sequence[Experiment]]:
-    """Return an experiment, and all of them."""
-    url = import_module("experiments.opening").store_url(settings)
-    store = import_module("experiments.store").ExperimentStore.open(url)
-    return store.get(name), store.all()
+def _judged(settings: Settings, name: str, now: datetime) -> Judged:
+    with opened_store(settings) as store:
+        return judge(store, settings, name, now)
 
 
 def instant(text: str | None) -> datetime:

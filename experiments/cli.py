@@ -10,6 +10,7 @@ from typing import Any, Final, TextIO, get_args
 import click
 from pydantic import ValidationError
 
+from experiments.analysis_cli import analyze, decide_command, power, report
 from experiments.assignment import HOLDOUT_SALT, Assigner, bucket, layer_salt
 from experiments.bundle_alias import bundle_aliases
 from experiments.command_line import json_option, opened_store, print_json
@@ -35,7 +36,10 @@ def main() -> None:
         python -m experiments template ranker > new-ranker.json    # then edit it
         python -m experiments create new-ranker.json --start
         python -m experiments status ranker-1
-    And to its end:
+    What it says so far, and what its rule makes of it (daily, by cron):
+        python -m experiments analyze ranker-1
+        python -m experiments decide
+    Or to its end by hand:
         python -m experiments promote ranker-1 --arm treatment --reason "plays +3 %"
         python -m experiments rollback ranker-1 --reason "fewer plays"
 
@@ -45,6 +49,10 @@ def main() -> None:
     Exit status: 0 done, 1 refused (the message says why, and what to do), 2 wrong usage, 3 a sweep had to
     pause an experiment.
     """
+
+
+for _command in (analyze, report, power, decide_command):
+    main.add_command(_command)
 
 
 @main.command("template")

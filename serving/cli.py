@@ -20,6 +20,7 @@ import click
 from feature_repo.redis_server import running_redis
 from feature_repo.settings import Settings
 from serving.clock import ClockMode
+from serving.rehearsal_cli import rehearse
 from serving.settings import ServingSettings
 from training.bundle import CHAMPION, BundleAliases, BundleError, load_bundle
 
@@ -102,6 +103,9 @@ def run(
             if stream is not None:
                 _stop(stream)
     sys.exit(status)
+
+
+serving.add_command(rehearse)
 
 
 @serving.command()

@@ -21,8 +21,9 @@ from serving.api.admin import ADMIN_TOKEN
 from serving.app import create_app
 from serving.arrivals import ArrivalSource
 from serving.bundles import KeeperSettings
-from serving.clock import ClockMode
+from serving.clock import Clock, ClockMode, wall_clock
 from serving.experiment_desk import ExperimentPlaces
+from serving.homepage import IdSource, unique_id
 from serving.impression_writer import ImpressionWriter
 from serving.impressions import ImpressionLog
 from serving.live_trending import PlaySource
@@ -43,7 +44,15 @@ _MOST_PARTITIONS: Final = 1024
 def application() -> Flask:
     """Build the application; nothing is connected until a worker starts its service after the fork."""
     configure_logs()
-    settings = Settings.from_environment()
+    keeper = KeeperSettings(clock_mode=clock_mode(os.environ.get(CLOCK_VARIABLE) or "auto"))
+    service = service_of(Settings.from_environment(), keeper)
+    return create_app(service, os.environ.get(ADMIN_TOKEN, ""))
+
+
+def service_of(
+    settings: Settings, keeper: KeeperSettings, wall: Clock = wall_clock, new_id: IdSource = unique_id
+) -> HomepageService:
+    """Return the service of a home as the environment wants it; nothing is connected until it starts."""
 
     def open_reader() -> tuple[FeatureReader, str | None]:
         gateway = FeatureGateway.open(settings)
@@ -62,8 +71,7 @@ def application() -> Flask:
     partitions = event_partitions(os.environ.get(PARTITIONS_VARIABLE) or str(PARTITIONS))
 
     def open_events(reader: FeatureReader) -> EventLog:
-        url = os.environ.get(EVENT_LOG_VARIABLE) or cast("FeatureGateway", reader).online_url
-        return open_event_log(url, partitions)
+        return event_log_beside(cast("FeatureGateway", reader).online_url, partitions)
 
     file = os.environ.get(SETTINGS_VARIABLE)
     chosen = ServingSettings.load(Path(file)) if file else ServingSettings()
@@ -72,13 +80,16 @@ def application() -> Flask:
         return ImpressionWriter(lambda: Lake(settings.lake), metrics, chosen.impressions)
 
     experiments = ExperimentPlaces(lambda: open_store(settings), settings.lake, decisions_folder(settings))
-    keeper = KeeperSettings(clock_mode=clock_mode(os.environ.get(CLOCK_VARIABLE) or "auto"))
-    service = HomepageService(
-        settings.bundles, open_reader, settings=keeper, open_arrivals=open_arrivals,
+    return HomepageService(
+        settings.bundles, open_reader, settings=keeper, wall=wall, new_id=new_id, open_arrivals=open_arrivals,
         open_memory=open_memory, open_events=open_events, open_plays=open_plays, experiments=experiments,
         pages=chosen, open_impressions=open_impressions if chosen.impressions.enabled else None,
     )  # fmt: skip
-    return create_app(service, os.environ.get(ADMIN_TOKEN, ""))
+
+
+def event_log_beside(online_url: str, partitions: int) -> EventLog:
+    """Open the event log that the environment names, else the one in the features' Redis."""
+    return open_event_log(os.environ.get(EVENT_LOG_VARIABLE) or online_url, partitions)
 
 
 def clock_mode(value: str) -> ClockMode:

@@ -47,19 +47,29 @@ class Play:
 class LiveMembers:
     """Members of a simulated world who go on living after its end.
 
-    How often each comes, and on which devices, is drawn anew from ``rng``, by the same law as in the history.
+    How often each comes, and on which devices, is drawn anew from ``rng``, by the same law as in the history;
+    only ``active`` of them come at all, where that is given.
     """
 
-    def __init__(self, world: World, config: SimulationConfig, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        world: World,
+        config: SimulationConfig,
+        rng: np.random.Generator,
+        active: int | None = None,
+    ) -> None:
         self.world, self._config, self._rng = world, config, rng
         count = len(world.user_ids)
+        activity = draw_activity(config.model_copy(update={"members": count}), rng)
+        if active is not None:
+            activity[rng.permutation(count)[active:]] = 0.0
         self._members = Members(
             user_ids=world.user_ids,
             countries=world.user_countries,
             languages=np.full(count, _UNKNOWN_LANGUAGE),
             maturity_limits=world.user_maturity_limits,
             joined_us=np.full(count, world.start_us),
-            sessions_per_day=draw_activity(config, rng),
+            sessions_per_day=activity,
             device_shares=draw_device_shares(count, rng),
         )
 

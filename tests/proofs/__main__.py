@@ -9,17 +9,25 @@ import click
 from rich.console import Console
 
 from tests.proofs.findings import table
+from tests.proofs.off_policy import off_policy
+from tests.proofs.position_bias import position_bias
 from tests.proofs.suites import PROOFS
 
 
-@click.command()
+@click.group(invoke_without_command=True)
+@click.pass_context
 @click.option(
     "--experiments", default=1_000, show_default=True, type=click.IntRange(min=50), help="Of each kind."
 )
 @click.option("--seed", default=0, show_default=True)
 @click.option("--only", multiple=True, type=click.Choice(list(PROOFS)), help="Only this (repeatable).")
-def main(experiments: int, seed: int, only: tuple[str, ...]) -> None:
-    """Simulate experiments and print how often the statistics are right."""
+def main(context: click.Context, experiments: int, seed: int, only: tuple[str, ...]) -> None:
+    """Simulate experiments and print how often the statistics are right.
+
+    The commands prove other things, each on a simulated service that a pipeline has made.
+    """
+    if context.invoked_subcommand is not None:
+        return
     console = Console() if os.isatty(1) else Console(width=140)
     for name in only or PROOFS:
         begin = time.perf_counter()
@@ -29,4 +37,6 @@ def main(experiments: int, seed: int, only: tuple[str, ...]) -> None:
         console.print(table(f"{name}: {doing}. {experiments:,} experiments, {seconds:.1f} s", findings))
 
 
+main.add_command(off_policy)
+main.add_command(position_bias)
 main()
