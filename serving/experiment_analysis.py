@@ -30,7 +30,7 @@ def analyze(lake: str, experiment: Experiment, now: datetime, concurrent: Sequen
 
     Raises ``ExperimentError`` where it cannot be analysed, as one that was never started.
     """
-    module: Any = import_module("experiments.analysis")
+    module: Any = import_module("experiments.analysis.analyze")
     try:
         found: Analysis = module.analyze_experiment(lake, experiment, now, concurrent)
     except ValueError as error:

@@ -11,12 +11,17 @@ Z95 = 1.6448536
 
 
 def test_interval_of_the_ratio_by_hand() -> None:
-    # ratio 0.9; variance of its log: 0.4 / 600 + 0.46 / 540
+    # ratio 0.9; its log has variance 0.4 / 600 + 0.46 / 540. The sequence with alpha 0.1 is tightest for the
+    # k = T / V where -k - 1 = W(-0.01 / e); T is that k times the variance at 2,000 members of 57 % each.
     found = retention_change((600, 540), (1_000, 1_000))
     assert found is not None
     margin = Z95 * np.sqrt(0.4 / 600 + 0.46 / 540)
     assert found.change == pytest.approx(-0.1)
-    assert found.upper == pytest.approx(0.9 * np.exp(margin) - 1, abs=1e-6)
+    tightest = 6.6383520  # (1 + k) = 0.01 / e * exp(1 + k), by Newton's method
+    k = tightest * (2 * 0.43 / 0.57 / 2_000) / (0.4 / 600 + 0.46 / 540)
+    over_all = np.sqrt((0.4 / 600 + 0.46 / 540) * (k + 1) / k * np.log((k + 1) / 0.01))
+    assert found.upper == pytest.approx(0.9 * np.exp(over_all) - 1, abs=1e-6)
+    assert over_all > margin
     assert found.lower == pytest.approx(0.9 * np.exp(-margin) - 1, abs=1e-6)
     assert found.p < 0.05
 
