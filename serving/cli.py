@@ -20,7 +20,7 @@ import click
 from feature_repo.redis_server import running_redis
 from feature_repo.settings import Settings
 from serving.clock import ClockMode
-from serving.rehearsal_cli import rehearse
+from serving.rehearsal.cli import rehearse_command
 from serving.settings import ServingSettings
 from training.bundle import CHAMPION, BundleAliases, BundleError, load_bundle
 
@@ -105,7 +105,7 @@ def run(
     sys.exit(status)
 
 
-serving.add_command(rehearse)
+serving.add_command(rehearse_command)
 
 
 @serving.command()

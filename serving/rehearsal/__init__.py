@@ -1,0 +1,1 @@
+"""The simulated service lives on, with this server's pages."""
