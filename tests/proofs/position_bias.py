@@ -36,7 +36,7 @@ from training.evaluation.cases import EvaluationSet
 from training.evaluation.truth import PlayProbability
 from training.generating import contexts, generators_as_of
 from training.learning import VALIDATION_SHARE
-from training.position_bias import GAIN, compare, learned_examination
+from training.position_bias import GAIN, NOT_TOLD, TOLD, compare, learned_examination
 from training.ranker import Ranker, RankingExamples, fit_ranker
 from training.ranker_examples import ShownTiles, ranking_examples, tiles_from_impressions
 from training.retrieval import Retrieval, retrieval_as_of
@@ -155,7 +155,8 @@ def position_bias(members: int, seeds: int) -> None:
             for kind in ("places", "weights"):
                 found = compare(scorer(rankers[kind]), unaware, cases, probability, k=10, samples=500, seed=0)
                 for row in found:
-                    label = f"{kind} less as it is" if row.model == GAIN else f"{kind}, {row.model}"
+                    names = {TOLD: kind, NOT_TOLD: "as it is", GAIN: f"{kind} less as it is"}
+                    label = names[row.model]
                     click.echo(
                         f"  {label:<30}{row.metric:<12}{row.value:+.4f} ({row.low:+.4f} to {row.high:+.4f})"
                     )
