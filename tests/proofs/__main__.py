@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 
 from tests.proofs.findings import table
+from tests.proofs.live_trial import live_trial
 from tests.proofs.off_policy import off_policy
 from tests.proofs.position_bias import position_bias
 from tests.proofs.suites import PROOFS
@@ -37,6 +38,7 @@ def main(context: click.Context, experiments: int, seed: int, only: tuple[str, .
         console.print(table(f"{name}: {doing}. {experiments:,} experiments, {seconds:.1f} s", findings))
 
 
+main.add_command(live_trial)
 main.add_command(off_policy)
 main.add_command(position_bias)
 main()
