@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from experiments.definitions import ExperimentDefinition
 from feature_repo.redis_server import running_redis
@@ -43,7 +43,7 @@ def rehearse_command(days: int, members: int | None, trial: Path | None, seed: i
         python -m serving rehearse --days 7
         python -m experiments template post_filter > variety.json
         python -m serving rehearse --days 14 --trial variety.json
-        python -m experiments analyze post_filter-1
+        python -m experiments analyze post-filter-1
     """
     settings = Settings.from_environment()
     try:
@@ -81,7 +81,9 @@ def _as_json(found: Rehearsed) -> str:
 
 
 def _table(found: Rehearsed) -> Table:
-    table = Table("who", "pages", "tiles", "plays", "play rate", "true play rate")
+    table = Table(
+        Column("who", no_wrap=True), "pages", "tiles", "plays", "play rate", "true play rate"
+    )  # fmt: skip
     for name, tally in sorted(found.tallies.items()):
         table.add_row(
             name, f"{tally.pages:,}", f"{tally.tiles:,}", f"{tally.plays:,}",
