@@ -1,11 +1,16 @@
-"""``python -m serving rehearse``."""
+"""``python -m serving rehearse``.
+
+The service is loaded by the command itself: the other commands need not wait for it.
+"""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -15,8 +20,9 @@ from rich.table import Column, Table
 from experiments.definitions import ExperimentDefinition
 from feature_repo.redis_server import running_redis
 from feature_repo.settings import Settings
-from serving.rehearsal.home import beginning, rehearse, start_trial
-from serving.rehearsal.visits import Rehearsed
+
+if TYPE_CHECKING:
+    from serving.rehearsal.visits import Rehearsed
 
 
 @click.command("rehearse")
@@ -46,12 +52,14 @@ def rehearse_command(days: int, members: int | None, trial: Path | None, seed: i
         python -m experiments analyze post-filter-1
     """
     settings = Settings.from_environment()
+    home: Any = import_module("serving.rehearsal.home")
     try:
-        start = beginning(settings)
+        start = home.beginning(settings)
         if trial is not None:
-            start_trial(settings, ExperimentDefinition.model_validate_json(trial.read_bytes()), start)
+            home.start_trial(settings, ExperimentDefinition.model_validate_json(trial.read_bytes()), start)
         with running_redis(settings) as url:
-            found = _with_progress(Settings(settings.home, settings.lake, url), start, days, seed, members)
+            at_work = Settings(settings.home, settings.lake, url)
+            found = _with_progress(home, at_work, start, days, seed, members)
     except (FileNotFoundError, ValueError) as error:  # BundleError and ExperimentError are some
         raise click.ClickException(str(error)) from error
     if as_json:
@@ -61,15 +69,16 @@ def rehearse_command(days: int, members: int | None, trial: Path | None, seed: i
 
 
 def _with_progress(
-    settings: Settings, start: datetime, days: int, seed: int, members: int | None
+    home: Any, settings: Settings, start: datetime, days: int, seed: int, members: int | None
 ) -> Rehearsed:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("pages", total=None)
-        return rehearse(
+        found: Rehearsed = home.rehearse(
             settings, start, days, seed, members,
             lambda _, done, total: bar.update(task, completed=done, total=total),
         )  # fmt: skip
+        return found
 
 
 def _as_json(found: Rehearsed) -> str:
