@@ -123,7 +123,7 @@ class TrainedService:
 
     def train_again(self, now: datetime, **changes: Any) -> str:
         """Train once more on the same data; return the version."""
-        return _train_small(self.gateway, self.lake, self.settings, self.simulated, now, **changes)
+        return train_small(self.gateway, self.lake, self.settings, self.simulated, now, **changes)
 
 
 @pytest.fixture(scope="session")
@@ -141,11 +141,11 @@ def trained_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traine
     with running_redis(settings) as url:
         gateway = FeatureGateway.open(settings, url)
         gateway.apply()
-        version = _train_small(gateway, lake, settings, simulated, end)
+        version = train_small(gateway, lake, settings, simulated, end)
         yield TrainedService(simulated, settings, lake, gateway, version, end)
 
 
-def _train_small(
+def train_small(
     gateway: FeatureGateway,
     lake: Lake,
     settings: Settings,
@@ -153,6 +153,7 @@ def _train_small(
     now: datetime,
     **changes: Any,
 ) -> str:
+    """Train on a simulated service with few steps; return the version."""
     small = {
         "als": AlsConfig(iterations=5, threads=1),
         "bpr": BprConfig(iterations=5),
