@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import torch
@@ -27,6 +28,9 @@ from training.two_tower_examples import TowerExamples
 from training.two_tower_validation import held_back
 
 _ROWS_AT_ONCE = 8_192
+
+Switch = Literal["auto", "on", "off"]
+"""``auto``: on where there is a GPU."""
 
 
 class TwoTowerConfig(BaseModel):
@@ -49,6 +53,8 @@ class TwoTowerConfig(BaseModel):
     empty_share: float = Field(0.1, ge=0, le=1, description="positives without history per one with")
     validation_share: float = Field(0.05, gt=0, lt=1, description="latest positives, held back to stop early")
     most_examples: int = Field(250_000, ge=1, description="latest positives used")
+    mixed_precision: Switch = Field("auto", description="bfloat16 where its range suffices; auto: on a GPU")
+    compile: Switch = Field("auto", description="torch.compile of the loss; auto: on a GPU")
     seed: int = Field(0, ge=0, description="of the weights, the order and the negatives")
 
 
@@ -145,7 +151,8 @@ class _Trainer:
         self._history_optimiser = torch.optim.Adagrad(
             [self._weights["history"]], lr=config.history_learning_rate
         )
-        self._loss = torch.compile(self._batch_loss) if device.type == "cuda" else self._batch_loss
+        self._mixed = _is_on(config.mixed_precision, device)
+        self._loss = torch.compile(self._batch_loss) if _is_on(config.compile, device) else self._batch_loss
 
     def weights(self) -> dict[str, NDArray[np.float32]]:
         """Return a copy of the weights as they are."""
@@ -177,7 +184,7 @@ class _Trainer:
         ]
         self._optimiser.zero_grad()
         self._history_optimiser.zero_grad()
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda"):
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._mixed):
             loss: torch.Tensor = self._loss(*given)
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimiser.step()
@@ -199,10 +206,9 @@ class _Trainer:
         logits = users @ vectors.T / self._config.temperature
         logits = logits - self._log_expected(titles, n)
         same = titles[:n, None] == titles[None, :]
-        same[torch.arange(n), torch.arange(n)] = False  # a negative that is the positive itself is none
-        return torch.nn.functional.cross_entropy(
-            logits.masked_fill(same, -torch.inf), torch.arange(n, device=self._device)
-        )
+        own = torch.arange(n, device=self._device)
+        same[own, own] = False  # a negative that is the positive itself is none
+        return torch.nn.functional.cross_entropy(logits.masked_fill(same, -torch.inf), own)
 
     def _hidden_in_part(self, inputs: torch.Tensor) -> torch.Tensor:
         """Dropout (Srivastava et al., JMLR 2014) of a title's inputs: none is learned by heart."""
@@ -214,6 +220,10 @@ class _Trainer:
         """Return the log of how often each title is expected among a step's candidates, (titles,)."""
         uniform = self._config.uniform_negatives / len(self._watched)
         return torch.log(positives * torch.exp(self._log_share[titles]) + uniform)
+
+
+def _is_on(switch: Switch, device: torch.device) -> bool:
+    return switch == "on" or (switch == "auto" and device.type == "cuda")
 
 
 def _first_weights(

@@ -62,6 +62,19 @@ def test_a_title_nobody_has_watched_is_found_by_its_content(trained: TwoTower) -
     assert scores(trained, 11)[39] > scores(trained, 4)[39] + 0.3
 
 
+@pytest.mark.parametrize("switched", ["mixed_precision", "compile"])
+def test_what_a_gpu_switches_on_learns_the_same_without_one(switched: str) -> None:
+    few = {"epochs": 3, "patience": 3}
+    some = examples(800)
+    plain = fit_two_tower(some, TITLES, inputs(), CONFIG.model_copy(update=few))
+    other = fit_two_tower(some, TITLES, inputs(), CONFIG.model_copy(update={**few, switched: "on"}))
+    losses = [np.array(tower.curves["two-tower loss"]) for tower in (plain, other)]
+    assert losses[1][-1] < losses[1][0]
+    # bfloat16 has eight bits of precision; compiling may add up in another order.
+    np.testing.assert_allclose(losses[1], losses[0], rtol=0.05 if switched == "mixed_precision" else 1e-3)
+    assert all(weight.dtype == np.float32 for weight in other.weights.values())
+
+
 def test_training_is_told_of_and_drawn(trained: TwoTower) -> None:
     assert len(trained.curves["two-tower loss"]) == len(trained.curves["two-tower validation recall"]) > 0
     assert trained.curves["two-tower loss"][-1] < trained.curves["two-tower loss"][0]
