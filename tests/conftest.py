@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
+import prometheus_client  # noqa: F401  (before Feast, with which counters outlive their registry)
 import pyarrow as pa
 import pytest
 import redis

@@ -99,7 +99,7 @@ def test_what_was_played_is_in_the_features_and_shown_as_new_to_nobody_again(liv
     joined = Lake(lived.settings.lake).read(s.IMPRESSIONS, start=lived.start)
     played = joined.filter(joined[s.PLAYED]).to_pylist()
     one = played[0]
-    features = lived.gateway.member_features(one[s.USER_ID], lived.start + timedelta(days=2))
+    features = lived.gateway.member_features(one[s.USER_ID], lived.start + timedelta(days=1))
     assert one[s.TITLE_ID] in features[s.SESSION_TITLE_IDS][0]
     shown = joined.filter(pc.not_equal(joined[s.ROW_TYPE], "continue_watching")).to_pylist()
     for play in played:
