@@ -84,7 +84,7 @@ class ImpressionWriter:
         return taken
 
     def _bounded(self, page: ShownPage) -> ShownPage:
-        """Take no more rows of the sample than tiles: where there is no room for them, the page goes without."""
+        """Take no more rows of the sample than tiles; beyond that pages go without."""
         rows = _sampled_rows(page)
         if self._held_inputs + rows > self._settings.queue_tiles:
             return replace(page, ranker_input=None)

@@ -1,4 +1,4 @@
-"""A sampled share of pages keeps the whole input of the ranker, which ``python -m training parity`` replays."""
+"""A sampled share of pages keeps the ranker's whole input, which ``python -m training parity`` replays."""
 
 from __future__ import annotations
 
