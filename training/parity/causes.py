@@ -14,6 +14,7 @@ from feature_repo import schema as s
 from feature_repo.transforms.decay import (
     MICROSECONDS_PER_DAY,
     MICROSECONDS_PER_HOUR,
+    MICROSECONDS_PER_SECOND,
     TRENDING_TIME_CONSTANT_DAYS,
     VELOCITY_TIME_CONSTANT_DAYS,
 )
@@ -48,6 +49,8 @@ _MOST: Final = 0.9
 """A trace counts where so many of the differences bear it."""
 _STEADY: Final = 0.02
 _RELATED: Final = 0.3
+_SHORTEST_FADING: Final = 5
+"""Seconds; a value that faded for less has lost less than its rounding can tell."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,8 +162,9 @@ def _elapsed(trace: Trace) -> str:
     if unit is None or known.mean() < _MOST:
         return ""
     behind = (trace.replayed - trace.served)[known] * unit / 1e6
-    if (behind > 0).mean() >= _MOST and (trace.served[known] >= 0).mean() >= _MOST:
-        when = f"{span(float(np.median(behind)))} before the request in the median"
+    late = behind[behind > 0].sum() >= _MOST * np.abs(behind).sum()
+    if late and (trace.served[known] >= 0).all():
+        when = f"{span(float(np.median(behind[behind > 0])))} before the request in the median"
         return f"elapsed time: taken at extraction, {when}, not by the request's clock"
     if (behind < 0).mean() >= _MOST and _steady(behind):
         return f"elapsed time: by a clock {span(float(-np.median(behind)))} ahead of the request's"
@@ -174,7 +178,7 @@ def _decay(trace: Trace) -> str:
     """
     days = DECAYS.get(trace.name)
     faded = trace.both_known & (trace.served > 0) & (trace.replayed > 0)
-    faded &= trace.elapsed_us > MICROSECONDS_PER_HOUR
+    faded &= trace.elapsed_us > _SHORTEST_FADING * MICROSECONDS_PER_SECOND
     if days is None or faded.mean() < _MOST:
         return ""
     served, replayed = trace.served[faded], trace.replayed[faded]
@@ -198,7 +202,10 @@ def _scale(trace: Trace) -> str:
     if known.mean() < _MOST or len(np.unique(trace.replayed[known])) < 3:
         return ""
     ratio = (trace.served[known] / trace.replayed[known]).astype(np.float64)
-    return f"unit: {np.median(ratio):.4g} times the value of training" if _steady(ratio, 1e-4) else ""
+    factor = float(np.median(ratio))
+    if not _steady(ratio, 1e-4) or abs(factor - 1) < _STEADY:
+        return ""
+    return f"unit: {factor:.4g} times the value of training"
 
 
 def _window(trace: Trace) -> str:

@@ -34,10 +34,15 @@ class Inputs:
 
     def with_tables(self, other: Inputs, tables: Collection[s.Table]) -> Inputs:
         """Return these inputs with some tables as they are in ``other``."""
-        names = {column.name for table in tables if table in MEMBER_SOURCES for column in table.columns}
-        members = {n: (other if n in names else self).members[n] for n in self.members}
-        names = {column.name for table in tables if table in TITLE_SOURCES for column in table.columns}
-        return Inputs(members, {n: (other if n in names else self).titles[n] for n in self.titles})
+        members, titles = dict(self.members), dict(self.titles)
+        for table in tables:
+            (members if table in MEMBER_SOURCES else titles).update(other.of_table(table))
+        return Inputs(members, titles)
+
+    def of_table(self, table: s.Table) -> Arrays:
+        """Return the columns that came from one table."""
+        side = self.members if table in MEMBER_SOURCES else self.titles
+        return {column.name: side[column.name] for column in table.columns if column.name in side}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

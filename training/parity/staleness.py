@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from feature_repo import schema as s
+from feature_repo.transforms.ranking import PLACE_FEATURES, RANKING_FEATURES
 from training.parity.comparison import Compared, Verdict, agree
 from training.parity.replay import MEMBER_SOURCES, TITLE_SOURCES, Inputs, Replay, inputs_as_of
 
@@ -27,11 +28,14 @@ LADDER: Final = tuple(
     )
 )  # fmt: skip
 """How long before the page values are looked for: a second to a week."""
+_SOURCES: Final = (*MEMBER_SOURCES, *TITLE_SOURCES)
 _TOGETHER: Final = (
-    *((table,) for table in (*MEMBER_SOURCES, *TITLE_SOURCES)),
-    MEMBER_SOURCES, TITLE_SOURCES, (*MEMBER_SOURCES, *TITLE_SOURCES),
+    *((table,) for table in _SOURCES),
+    MEMBER_SOURCES, TITLE_SOURCES, _SOURCES,
 )  # fmt: skip
 """Tables that may be old together."""
+OF_THE_REQUEST: Final = ("request_hour", "request_weekday", "device_code", *PLACE_FEATURES)
+"""Features that read no table, and so are never old."""
 _SECOND: Final = timedelta(seconds=1)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -46,7 +50,8 @@ def with_stale(
     then, is stale up to ``oldest`` and missing beyond.
     """
     verdicts, ages = found.verdicts.copy(), found.ages.copy()
-    open_rows = np.asarray((verdicts >= Verdict.MISSING).any(axis=1))
+    stored = ~np.isin(RANKING_FEATURES, OF_THE_REQUEST)
+    open_rows = np.asarray((verdicts[:, stored] >= Verdict.MISSING).any(axis=1))
     for part, tables, seconds, inputs in _earlier(replay, open_rows, ladder):
         rows = np.flatnonzero(open_rows)
         served, then = found.served[rows], part.matrix(part.present.with_tables(inputs, tables))
@@ -73,5 +78,17 @@ def _earlier(
     for age in ladder:
         inputs = inputs_as_of(part.gateway, part.served, age // _MICROSECOND)
         seconds = np.full(len(part.served), age.total_seconds())
-        for tables in _TOGETHER:
+        changed = [table for table in _SOURCES if _changed(part.present, inputs, table)]
+        together = {tuple(table for table in tables if table in changed) for tables in _TOGETHER}
+        for tables in sorted(together - {()}, key=len):
             yield part, tables, seconds, inputs
+
+
+def _changed(present: Inputs, then: Inputs, table: s.Table) -> bool:
+    """Say whether a table was another at that time for any page or candidate."""
+    now, before = present.of_table(table), then.of_table(table)
+    return any(not _same(now[name], before[name]) for name in now)
+
+
+def _same(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    return bool(np.array_equal(a, b, equal_nan=a.dtype.kind == "f"))

@@ -83,7 +83,7 @@ def _served(home: Path, trained_service: TrainedService, materialized: datetime)
             settings.bundles, lambda: (gateway, gateway.schema_hash()),
             settings=KeeperSettings(clock_mode="replay"), pages=ServingSettings(impressions=impressions),
             open_events=lambda _: RedisEventLog.open(url, partitions=2),
-            open_impressions=lambda metrics: ImpressionWriter(lambda: Lake(settings.lake), metrics, impressions),
+            open_impressions=lambda seen: ImpressionWriter(lambda: Lake(settings.lake), seen, impressions),
         )  # fmt: skip
         service.start(watch=False)
         _live(service, runner, trained_service)
@@ -109,9 +109,9 @@ def _live(service: HomepageService, runner: StreamRunner, trained: TrainedServic
             continue
         events = [
             {
-                "event_id": str(uuid4()), "user_id": user, "title_id": str(titles[turn + n]), "event_type": kind,
-                "event_timestamp": service.now().isoformat(), "watch_fraction": fraction, "device_type": "mobile",
-                "duration_minutes": 25,
+                "event_id": str(uuid4()), "user_id": user, "title_id": str(titles[turn + n]),
+                "event_type": kind, "event_timestamp": service.now().isoformat(),
+                "watch_fraction": fraction, "device_type": "mobile", "duration_minutes": 25,
             }
             for n, (kind, fraction) in enumerate((("play", None), ("progress", 0.3), ("complete", 0.95)))
         ]  # fmt: skip
