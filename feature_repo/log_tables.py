@@ -13,6 +13,10 @@ STRATUM_TITLE_IDS: Final = "stratum_title_ids"
 STRATUM_PROPENSITIES: Final = "stratum_propensities"
 OUTCOMES: Final = (s.PLAYED, s.WATCH_FRACTION, s.CLICKED)
 """The columns of an impression that are known only later."""
+FEATURES: Final = "features"
+COLUMNS_HASH: Final = "ranking_features_hash"
+TITLES_TAKEN_AT: Final = "titles_taken_at"
+SHOWN: Final = "shown"
 ARMS: Final = {layer: f"{layer}_arm" for layer in s.LAYERS}
 """Layer to the column that holds a page's arm in it."""
 
@@ -38,4 +42,19 @@ EXPLORED_SLOTS: Final = Table(
     ),
 )  # fmt: skip
 
-LOG_TABLES: Final = (SHOWN_TILES, EXPLORED_SLOTS)
+SERVED_FEATURES: Final = Table(
+    "served_features", "The ranker's input as served: every candidate of a sampled share of the pages.",
+    (s.PAGE_ID, s.TITLE_ID),
+    (
+        *(s.IMPRESSIONS.column(name) for name in (
+            s.PAGE_ID, s.USER_ID, s.TITLE_ID, s.EVENT_TIMESTAMP, s.DEVICE_TYPE, s.BUNDLE, s.RANKING_SCORE,
+        )),
+        Column(TITLES_TAKEN_AT, pa.timestamp("us", tz="UTC"), "instant of the server's title snapshot"),
+        Column(SHOWN, pa.bool_(), "whether the candidate became a tile of the page"),
+        Column(COLUMNS_HASH, pa.string(), "SHA-256 of the names of the columns of ``features``"),
+        Column(FEATURES, pa.list_(pa.float32()), "RANKING_FEATURES in order; NaN where unknown"),
+    ),
+)  # fmt: skip
+"""Joined with nothing: ``python -m training parity`` replays it."""
+
+LOG_TABLES: Final = (SHOWN_TILES, EXPLORED_SLOTS, SERVED_FEATURES)

@@ -10,6 +10,7 @@ thread.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from threading import Condition, Thread
 from typing import Final, Protocol
 from uuid import uuid4
@@ -17,8 +18,9 @@ from uuid import uuid4
 import structlog
 
 from feature_repo.ingest.lake import Lake
-from feature_repo.log_tables import EXPLORED_SLOTS, SHOWN_TILES
+from feature_repo.log_tables import EXPLORED_SLOTS, SERVED_FEATURES, SHOWN_TILES
 from serving.impressions import ShownPage, explored_slots, shown_tiles
+from serving.served_features import served_features
 from serving.settings import ImpressionSettings
 
 _FIRST_PAUSE_SECONDS: Final = 0.5
@@ -54,7 +56,7 @@ class ImpressionWriter:
         self._changed = Condition()
         self._waiting: list[ShownPage] = []
         self._waiting_tiles = 0
-        self._held = 0
+        self._held = self._held_inputs = 0
         self._flushing = self._closing = self._dropping = False
         self._name, self._files = uuid4().hex[:12], 0
         self._thread = Thread(target=self._work, name="impressions", daemon=True)
@@ -69,6 +71,7 @@ class ImpressionWriter:
         """Take a page in; where there is no room for it, count its tiles as dropped and return False."""
         with self._changed:
             if taken := not self._closing and self._held + page.tiles <= self._settings.queue_tiles:
+                page = self._bounded(page)
                 self._waiting.append(page)
                 self._waiting_tiles += page.tiles
                 self._held += page.tiles
@@ -79,6 +82,14 @@ class ImpressionWriter:
         else:
             self._drop(page.tiles)
         return taken
+
+    def _bounded(self, page: ShownPage) -> ShownPage:
+        """Take no more rows of the sample than tiles; beyond that pages go without."""
+        rows = _sampled_rows(page)
+        if self._held_inputs + rows > self._settings.queue_tiles:
+            return replace(page, ranker_input=None)
+        self._held_inputs += rows
+        return page
 
     def flush(self, seconds: float) -> bool:
         """Write what waits now; return whether all of it is in the lake after that time at most."""
@@ -133,6 +144,7 @@ class ImpressionWriter:
             self._observer.impressions_dropped(tiles)
         with self._changed:
             self._held -= tiles
+            self._held_inputs -= sum(map(_sampled_rows, batch))
             self._flushing = self._flushing and self._held > 0
             self._changed.notify_all()
         self._observer.impressions_queued(self._held)
@@ -140,6 +152,7 @@ class ImpressionWriter:
     def _append_at_last(self, batch: list[ShownPage]) -> bool:
         """Append to the lake, again and again while that fails; return False where the end came first."""
         explored, shown = explored_slots(batch), shown_tiles(batch)
+        sampled = served_features(page.ranker_input for page in batch if page.ranker_input is not None)
         self._files += 1
         name = f"pages-{self._name}-{self._files:08d}"
         pause = _FIRST_PAUSE_SECONDS
@@ -151,6 +164,8 @@ class ImpressionWriter:
                 with self._lake.transaction() as transaction:
                     # A tile that is there has its slot: slots become visible first.
                     transaction.append(EXPLORED_SLOTS, explored, name)
+                    if len(sampled):
+                        transaction.append(SERVED_FEATURES, sampled, name)
                     transaction.append(SHOWN_TILES, shown, name)
                 return True
             except OSError as error:
@@ -167,3 +182,7 @@ class ImpressionWriter:
         if not self._dropping:
             self._dropping = True
             _log.error("impressions dropped: the lake takes them too slowly, or not at all", tiles=tiles)
+
+
+def _sampled_rows(page: ShownPage) -> int:
+    return 0 if page.ranker_input is None else len(page.ranker_input)

@@ -23,6 +23,7 @@ from feature_repo.transforms.features_hash import features_hashes
 from serving.api.models import Homepage
 from serving.catalogue import Rows
 from serving.homepage import MadePage
+from serving.served_features import RankerInput
 
 Columns = dict[str, list[Any]]
 
@@ -40,7 +41,8 @@ class ShownPage:
     """What is kept of a page until it is written: a few references and copies, and not what it was made from.
 
     ``features`` (tiles, features) are the rows of the ranker's input, tile by tile, None where it did not
-    decide; ``drawn`` belongs to the explored titles; ``title_ids`` are those of the page's catalogue.
+    decide; ``drawn`` belongs to the explored titles; ``title_ids`` are those of the page's catalogue;
+    ``ranker_input`` is there for pages in the sample that is replayed.
     """
 
     page: Homepage
@@ -50,10 +52,11 @@ class ShownPage:
     drawn: Mapping[str, Drawn]
     title_ids: Sequence[str]
     tiles: int
+    ranker_input: RankerInput | None = None
 
     @classmethod
-    def of(cls, made: MadePage) -> ShownPage:
-        """Take from a made page what is logged."""
+    def of(cls, made: MadePage, parity_share: float = 0.0) -> ShownPage:
+        """Take from a made page what is logged, with its whole ranker input for a share of the pages."""
         placed, ranked = made.assembled.page, made.assembled.ranked
         title_ids, places = made.query.catalogue.title_ids, placed.places
         decided = made.matrix is not None and ranked.order is not None
@@ -68,6 +71,7 @@ class ShownPage:
             },
             title_ids=title_ids,
             tiles=len(places),
+            ranker_input=RankerInput.of(made, parity_share),
         )
 
 

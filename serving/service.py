@@ -192,7 +192,7 @@ class HomepageService:
         if self._impressions is None:
             return
         try:
-            self._impressions.offer(ShownPage.of(made))
+            self._impressions.offer(ShownPage.of(made, self._pages.impressions.parity_share))
         except Exception:  # as below
             _log.exception("tiles not logged", page_id=made.homepage.page_id)
 

@@ -32,6 +32,9 @@ class ImpressionSettings(BaseModel):
     flush_tiles: int = Field(10_000, ge=1, description="tiles from which on a file is written early")
     flush_seconds: float = Field(5.0, gt=0, le=600, description="how long a page waits to be written")
     stop_seconds: float = Field(5.0, gt=0, le=60, description="how long a stop waits for the last file")
+    parity_share: float = Field(
+        0.01, ge=0, le=1, description="share of pages whose whole ranker input is kept, for the parity proof"
+    )
 
 
 class ServingSettings(BaseModel):

@@ -30,6 +30,7 @@ from training.freshness_cli import freshness
 from training.judging import TruePlayProbability
 from training.new_titles import MINIMUM_VIEWERS, add_title_vectors
 from training.off_policy_cli import off_policy
+from training.parity.cli import parity
 from training.pipeline import train
 from training.progress_bar import progress_bar
 from training.retrain_cli import retrain
@@ -59,6 +60,8 @@ def main() -> None:
         python -m training cold-start
     What a bundle would earn, before any member sees it:
         python -m training off-policy --bundle challenger
+    Whether the ranker is served what it was trained on:
+        python -m training parity
     """
 
 
@@ -166,6 +169,7 @@ def cold_start(config_file: Path | None, share: float) -> None:
 
 main.add_command(freshness)
 main.add_command(off_policy)
+main.add_command(parity)
 
 
 @main.command()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from feature_repo import schema as s
 from feature_repo.ingest.lake import Lake
 from feature_repo.progress import Progress
-from feature_repo.store import FeatureGateway
+from feature_repo.store import HOMEPAGE_MEMBER, HOMEPAGE_TITLES, FeatureGateway
 from feature_repo.transforms.calendar import epoch_microseconds
 from feature_repo.transforms.encoding import Arrays, encode
 from feature_repo.transforms.towers import title_inputs
@@ -24,6 +24,7 @@ INSTANT = pa.timestamp("us", tz="UTC")
 MEMBER_TABLES = (s.USER_SNAPSHOT, s.USER_SESSION, s.USER_PROFILE, s.USER_ALS_EMBEDDING)
 TITLE_TABLES = (s.TITLE_METADATA, s.TITLE_STATISTICS, s.TITLE_ALS_EMBEDDING)
 CONTENT_TABLES = (s.TITLE_METADATA, s.TITLE_CONTENT)
+PAGE_MEMBER_TABLES = (*MEMBER_TABLES, s.USER_PICKS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,22 @@ def titles_as_of(gateway: FeatureGateway, title_ids: NDArray[np.str_], instants:
     """Return the title side of the ranker's input for parallel arrays of titles and instants (µs)."""
     entities = pa.table({s.TITLE_ID: title_ids, s.EVENT_TIMESTAMP: pa.array(instants).cast(INSTANT)})
     return _encoded(gateway.historical("ranker_titles", entities), TITLE_TABLES)
+
+
+def page_members_as_of(
+    gateway: FeatureGateway, user_ids: NDArray[np.str_], instants: NDArray[np.int64]
+) -> Arrays:
+    """As :func:`members_as_of`, with all else that a page reads of its member and makes vectors of."""
+    entities = pa.table({s.USER_ID: user_ids, s.EVENT_TIMESTAMP: pa.array(instants).cast(INSTANT)})
+    return _encoded(gateway.historical(HOMEPAGE_MEMBER, entities), PAGE_MEMBER_TABLES)
+
+
+def page_titles_as_of(
+    gateway: FeatureGateway, title_ids: NDArray[np.str_], instants: NDArray[np.int64]
+) -> Arrays:
+    """As :func:`titles_as_of`, with all else that a page reads of a title, such as its vector's model."""
+    entities = pa.table({s.TITLE_ID: title_ids, s.EVENT_TIMESTAMP: pa.array(instants).cast(INSTANT)})
+    return _encoded(gateway.historical(HOMEPAGE_TITLES, entities), TITLE_TABLES)
 
 
 def title_contents_as_of(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,7 @@ from training.ranker_examples import (
     tiles_from_candidates,
     tiles_from_impressions,
 )
+from training.reference import reference
 from training.retrieval import Retrieval
 from training.training_data import TrainingData
 
@@ -33,7 +36,8 @@ class FittedRanker:
 
     They are those of ``validated_from`` and later. ``from_impressions``: it learned from what members were
     shown, not from candidates that were drawn. ``not_told``: one fitted on the same tiles without knowing
-    where they stood, to compare; None where that was not asked for, or nothing was shown.
+    where they stood, to compare; None where that was not asked for, or nothing was shown. ``reference``: see
+    :func:`training.reference.reference`, of all its examples.
     """
 
     ranker: Ranker
@@ -41,6 +45,7 @@ class FittedRanker:
     validated_from: datetime
     from_impressions: bool
     not_told: Ranker | None = None
+    reference: Mapping[str, Any] = field(default_factory=dict)
 
 
 def fit_ranker_on_window(
@@ -74,7 +79,10 @@ def fit_ranker_on_window(
     training, validation = _part(examples, early), _part(examples, late)
     ranker = _fit(training, validation, config)
     validated_from = datetime.fromtimestamp(int(tiles.instants[late].min()) / 1e6, UTC)
-    fitted = FittedRanker(ranker, validation, validated_from, from_impressions)
+    fitted = FittedRanker(
+        ranker, validation, validated_from, from_impressions,
+        reference=reference(examples.matrix, ranker.score(at_place(examples.matrix))),
+    )  # fmt: skip
     if not compare or (tiles.row_indices.max() == 1 and tiles.positions.max() == 1):
         return fitted
     return replace(fitted, not_told=_fit(_at_first(training), _at_first(validation), config))

@@ -56,7 +56,8 @@ def publish(
         schema_hash=data.gateway.schema_hash(),
         seed=config.seed,
         parent=aliases.get(CHAMPION),
-        metrics=headline_metrics(trained.judgement, trained.order),
+        metrics=headline_metrics(trained.judgement, trained.order)
+        | {"ranker_input": dict(trained.fitted.reference)},
     )
     aliases.set(CHAMPION, version)
     return version

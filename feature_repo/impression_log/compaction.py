@@ -11,21 +11,21 @@ import pyarrow.fs as pafs
 from feature_repo import schema as s
 from feature_repo.impression_log.attribution import distinct_rows
 from feature_repo.ingest.lake import Lake
-from feature_repo.log_tables import EXPLORED_SLOTS, SHOWN_TILES
+from feature_repo.log_tables import LOG_TABLES
 
 MANY_FILES: Final = 8
 """Files of a day from which on they become one."""
 
 
 def compact(lake: Lake) -> int:
-    """Make one file of each day of SHOWN_TILES and EXPLORED_SLOTS that has many; return how many went.
+    """Make one file of each day of the LOG_TABLES that has many; return how many went.
 
     The new file is there before the old ones go: whoever reads in between, or after a crash in between, finds
     rows twice, and none missing. The next compaction of the day leaves one of each.
     """
     return sum(
         _compact_day(lake, table, files)
-        for table in (SHOWN_TILES, EXPLORED_SLOTS)
+        for table in LOG_TABLES
         for files in lake.partitions(table).values()
         if len(files) >= MANY_FILES
     )

@@ -7,10 +7,10 @@ from typing import Final
 
 from feature_repo import schema as s
 from feature_repo.ingest.lake import Lake
-from feature_repo.log_tables import EXPLORED_SLOTS, SHOWN_TILES
+from feature_repo.log_tables import EXPLORED_SLOTS, SERVED_FEATURES, SHOWN_TILES
 
 KEEP: Final = timedelta(days=90)
-KEPT_TABLES: Final = (SHOWN_TILES, EXPLORED_SLOTS, s.IMPRESSIONS)
+KEPT_TABLES: Final = (SHOWN_TILES, EXPLORED_SLOTS, SERVED_FEATURES, s.IMPRESSIONS)
 
 
 def expire_impressions(lake: Lake, now: datetime, keep: timedelta = KEEP) -> list[str]:

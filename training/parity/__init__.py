@@ -1,0 +1,1 @@
+"""The parity proof: the ranker is served what training would retrieve. See docs/parity.md."""
