@@ -27,6 +27,7 @@ from serving.impressions import ImpressionLog, ShownPage
 from serving.live_trending import PlaySource
 from serving.members import FeatureReader
 from serving.metrics import Metrics
+from serving.recent_requests import RecentRequests
 from serving.served_experiments import ServedExperiments
 from serving.settings import ServingSettings
 from serving.shown_seeds import SeedMemory
@@ -88,6 +89,7 @@ class HomepageService:
         self._open_events = open_events
         self._open_plays = open_plays
         self._places = experiments
+        self.recent = RecentRequests(self._pages.bundles.recent_requests)
         self._nothing_runs = ServedExperiments.none(self._pages)
         self._open_impressions = open_impressions
         self._impressions: ImpressionLog | None = None
@@ -108,14 +110,14 @@ class HomepageService:
         reader, schema_hash = self._open_reader()
         self._arrivals = self._open_arrivals(reader) if self._open_arrivals is not None else None
         self._memory = self._open_memory(reader) if self._open_memory is not None else None
-        settings = replace(self._settings, schema_hash=schema_hash)
+        settings = replace(self._settings, schema_hash=schema_hash, pages=self._pages)
         self._reader = reader
         self._maker = HomepageMaker(
             reader, self.metrics, self._new_id, self._pages, self._memory, lambda: self.experiments
         )
         self.keeper = StateKeeper(
             self._bundles, reader, self._holder, self.metrics, self._wall, settings, self._arrivals,
-            None if self._open_plays is None else self._open_plays(reader),
+            None if self._open_plays is None else self._open_plays(reader), self.recent,
         )  # fmt: skip
         if self._places is not None:
             clocks = WatchClocks(self._wall, self.now)
@@ -184,6 +186,7 @@ class HomepageService:
         """
         if made.query.request.preview:
             return
+        self.recent.add(made.query.request)
         self.metrics.page_answered(made.homepage.experiments.values(), made.held_out)
         self._log_tiles(made)
         self._remember_seeds(made.homepage)
