@@ -19,6 +19,7 @@ import click
 
 from feature_repo.redis_server import running_redis
 from feature_repo.settings import Settings
+from serving.bundles_cli import bundles_command
 from serving.clock import ClockMode
 from serving.rehearsal.cli import rehearse_command
 from serving.settings import ServingSettings
@@ -106,6 +107,7 @@ def run(
 
 
 serving.add_command(rehearse_command)
+serving.add_command(bundles_command)
 
 
 @serving.command()

@@ -17,6 +17,7 @@ from feature_repo.stream.event_log import EventLog, EventLogError
 from serving import intake
 from serving.api.models import Homepage
 from serving.arrivals import ArrivalSource
+from serving.bundle_desk import BundleDesk
 from serving.bundles import KeeperSettings, StateKeeper
 from serving.candidates.query import PageRequest
 from serving.clock import Clock, wall_clock
@@ -172,6 +173,13 @@ class HomepageService:
         if self._desk is None:
             raise NotReadyError("this server knows no experiments: it has no store of them")
         return self._desk
+
+    @property
+    def bundle_desk(self) -> BundleDesk:
+        """What operators do to bundles; raises :class:`NotReadyError` before the service was started."""
+        if self.keeper is None:
+            raise NotReadyError("the service was not started")
+        return BundleDesk(self._bundles, self._wall, self.keeper.load)
 
     def homepage(self, request: PageRequest, state: ServingState) -> MadePage:
         """Make one page from ``state``."""
