@@ -27,6 +27,8 @@ from training.bundle import (
 
 _HEADLINES: Final = ("ndcg@10", "recall@10", "hit_rate@10")
 """What is shown of a training's metrics where it has them, by model."""
+_MODELS: Final = ("mix_ranker", "mix", "als", "two_tower")
+"""Those come first; popularity and the like are what they are measured against."""
 
 
 class BundleSummary(BaseModel):
@@ -142,8 +144,9 @@ def headline(metrics: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     tested = metrics.get("test")
     if not isinstance(tested, dict):
         return {}
+    models = sorted(tested, key=lambda model: _MODELS.index(model) if model in _MODELS else len(_MODELS))
     for name in _HEADLINES:
-        found = {model: {name: values[name]} for model, values in tested.items() if name in values}
+        found = {model: {name: tested[model][name]} for model in models if name in tested[model]}
         if found:
             return found
     return {}

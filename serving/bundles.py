@@ -158,6 +158,14 @@ class StateKeeper:
         """
         return version_behind(BundleAliases(self._root), name)
 
+    def aliases(self) -> dict[str, str]:
+        """Return the aliases that are set; raises ``ValueError`` where their file is damaged."""
+        return BundleAliases(self._root).all()
+
+    def is_refused(self, version: str) -> bool:
+        """Say whether a bundle was refused, here or by another worker, since it was last activated."""
+        return version in self._refusals.all()
+
     def hold(self, version: str, wanted_by: str = EXPERIMENTS) -> None:
         """Keep the state of one more bundle, unless it is held already. It is held though it be the champion,
         which may change at any time.

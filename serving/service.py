@@ -31,6 +31,8 @@ from serving.metrics import Metrics
 from serving.recent_requests import RecentRequests
 from serving.served_experiments import ServedExperiments
 from serving.settings import ServingSettings
+from serving.shadow import ShadowTraffic
+from serving.shadow_log import ShadowLog
 from serving.shown_seeds import SeedMemory
 from serving.state import ServingState, StateHolder
 
@@ -77,6 +79,7 @@ class HomepageService:
         open_plays: OpenPlays | None = None,
         experiments: ExperimentPlaces | None = None,
         open_impressions: OpenImpressions | None = None,
+        shadow_folder: Path | None = None,
     ) -> None:
         self.metrics = Metrics()
         self._bundles = bundles
@@ -93,6 +96,8 @@ class HomepageService:
         self.recent = RecentRequests(self._pages.bundles.recent_requests)
         self._nothing_runs = ServedExperiments.none(self._pages)
         self._open_impressions = open_impressions
+        self._shadow_folder = shadow_folder
+        self.shadow: ShadowTraffic | None = None
         self._impressions: ImpressionLog | None = None
         self._events: EventLog | None = None
         self._opening_events = Lock()
@@ -133,6 +138,9 @@ class HomepageService:
             self.keeper.start()
         else:
             self.keeper.check()
+        self.shadow = self._shadow_traffic(reader)
+        if self.shadow is not None and watch:
+            self.shadow.start()
         if self.watch is not None and watch:
             self.watch.start()
         elif self.watch is not None:
@@ -140,6 +148,8 @@ class HomepageService:
 
     def stop(self) -> None:
         """End the background work; what members were shown until now is written first."""
+        if self.shadow is not None:
+            self.shadow.stop()
         if self.watch is not None:
             self.watch.stop()
         if self._impressions is not None:
@@ -148,6 +158,13 @@ class HomepageService:
             self.keeper.stop()
         if self._events is not None:
             self._events.close()
+
+    def _shadow_traffic(self, reader: FeatureReader) -> ShadowTraffic | None:
+        settings, folder = self._pages, self._shadow_folder
+        if folder is None or self.keeper is None or settings.shadow.share == 0:
+            return None
+        log = ShadowLog(folder, settings.shadow)
+        return ShadowTraffic(self.keeper, reader, self.metrics, self.now, settings, log.append)
 
     @property
     def state(self) -> ServingState:
@@ -198,6 +215,8 @@ class HomepageService:
         self.metrics.page_answered(made.homepage.experiments.values(), made.held_out)
         self._log_tiles(made)
         self._remember_seeds(made.homepage)
+        if self.shadow is not None:
+            self.shadow.offer(made)
 
     def _log_tiles(self, made: MadePage) -> None:
         if self._impressions is None:
