@@ -1,8 +1,8 @@
 """Shadow traffic: a share of the pages is made once more from the challenger, off the request path.
 
 A request leaves its page in a bounded queue after it was answered, if it is drawn and the server has time;
-one thread makes the page again from the challenger's state and keeps how the two agree. Nobody sees that page,
-and nothing is remembered, logged as shown or counted of it.
+one thread makes the page again from the challenger's state and keeps how the two agree. Nobody sees that
+page, and nothing is remembered, logged as shown or counted of it.
 """
 
 from __future__ import annotations
