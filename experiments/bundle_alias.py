@@ -17,8 +17,11 @@ class Aliases(Protocol):
     def get(self, alias: str) -> str | None:
         """Return the version an alias stands for, None if it was never set."""
 
-    def set(self, alias: str, version: str) -> None:
-        """Point an alias to a published version; raises ``BundleError`` if there is none."""
+    def set(self, alias: str, version: str, *, rollback: bool = False) -> object:
+        """Point an alias to a published version; ``rollback`` says that this takes a change back.
+
+        Raises ``BundleError`` if there is no such version.
+        """
 
 
 def bundle_aliases(bundles: Path) -> Aliases:

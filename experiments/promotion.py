@@ -173,7 +173,7 @@ def _move_champion(aliases: Aliases, record: DecisionRecord) -> None:
     """Put the decision's bundle into service, unless it is or another was put there since."""
     after = record.champion_after
     if record.moved_champion and after is not None and aliases.get(CHAMPION) == record.champion_before:
-        aliases.set(CHAMPION, after)
+        aliases.set(CHAMPION, after, rollback=record.action == "roll_back")
 
 
 def _file_name(record: DecisionRecord) -> str:

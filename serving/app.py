@@ -6,7 +6,7 @@ from typing import Final
 
 from flask import Flask
 
-from serving.api import events, experiments, homepages, members, operational, titles
+from serving.api import bundles, events, experiments, homepages, members, operational, titles
 from serving.api.admin import ADMIN_TOKEN
 from serving.api.operations import SERVICE
 from serving.api.problems import register_problems
@@ -27,6 +27,7 @@ def create_app(service: HomepageService, admin_token: str = "") -> Flask:
     app.extensions[SERVICE] = service
     register_timing(app, service.metrics)
     register_problems(app)
-    for room in (homepages, members, titles, events, experiments, operational):
+    bundles.register_problems(app)
+    for room in (homepages, members, titles, events, experiments, bundles, operational):
         app.register_blueprint(room.blueprint)
     return app

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 import structlog
 
 from experiments.bundle_alias import version_behind
 from serving.arrivals import ArrivalSource
+from serving.bundle_validation import BundleRefusedError, refusal_kind
 from serving.clock import Clock, ClockMode, service_clock
 from serving.kept_state import KeptState, StateSources
 from serving.live_trending import PlaySource
 from serving.members import FeatureReader
 from serving.metrics import Metrics
 from serving.models import Models
+from serving.recent_requests import RecentRequests
+from serving.refusals import Refusals
+from serving.settings import ServingSettings
 from serving.state import ServingState, StateHolder
 from training.bundle import CHAMPION, Bundle, BundleAliases, load_bundle
+
+EXPERIMENTS: Final = "experiments"
+"""Who holds bundles beside the champion: experiments, or shadow traffic."""
 
 _log = structlog.get_logger(__name__)
 
@@ -39,6 +47,8 @@ class KeeperSettings:
     trend_every: timedelta = timedelta(milliseconds=800)
     schema_hash: str | None = None
     """What the feature definitions hash to; a bundle made for others is refused."""
+    pages: ServingSettings = field(default_factory=ServingSettings)
+    """What a whole page is, and when a bundle is refused."""
 
 
 class StateKeeper:
@@ -58,6 +68,7 @@ class StateKeeper:
         settings: KeeperSettings,
         arrivals: ArrivalSource | None = None,
         plays: PlaySource | None = None,
+        recent: RecentRequests | None = None,
     ) -> None:
         self._root = root
         self._holder = holder
@@ -65,13 +76,19 @@ class StateKeeper:
         self._wall = wall
         self._settings = settings
         self._sources = StateSources(
-            reader, metrics, wall, settings.refresh_every, settings.trend_every, arrivals, plays
-        )
+            reader, metrics, wall, settings.refresh_every, settings.trend_every, arrivals, plays,
+            settings.pages, RecentRequests(0) if recent is None else recent,
+        )  # fmt: skip
         self._champion = KeptState(self._sources, holder)
         self._held: dict[str, KeptState] = {}
-        """Bundles that experiments name. Replaced, never changed, by :meth:`hold` and :meth:`release`."""
+        """Bundles beside the champion. Replaced, never changed, by :meth:`hold` and :meth:`release`."""
+        self._wanted: dict[str, frozenset[str]] = {}
+        """Who wants which of them."""
+        self._holding = threading.Lock()
+        self._refusals = Refusals(root)
         self._started_at = wall()
         self._refused: str | None = None
+        self._refusal_recorded = False
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -141,27 +158,46 @@ class StateKeeper:
         """
         return version_behind(BundleAliases(self._root), name)
 
-    def hold(self, version: str) -> None:
+    def aliases(self) -> dict[str, str]:
+        """Return the aliases that are set; raises ``ValueError`` where their file is damaged."""
+        return BundleAliases(self._root).all()
+
+    def is_refused(self, version: str) -> bool:
+        """Say whether a bundle was refused, here or by another worker, since it was last activated."""
+        return version in self._refusals.all()
+
+    def hold(self, version: str, wanted_by: str = EXPERIMENTS) -> None:
         """Keep the state of one more bundle, unless it is held already. It is held though it be the champion,
         which may change at any time.
 
-        Calls must not overlap. Raises ``ValueError`` with its reason where the bundle cannot serve, and
-        what the feature store does where that is away.
+        Raises ``ValueError`` with its reason where the bundle cannot serve, and what the feature store does
+        where that is away.
         """
-        if version in self._held:
-            return
-        bundle, models = self.load(version)
+        with self._holding:
+            if version not in self._held:
+                self._hold(version)
+            self._wanted[wanted_by] = self._wanted.get(wanted_by, frozenset()) | {version}
+
+    def _hold(self, version: str) -> None:
         kept = KeptState(self._sources, StateHolder(), counts=False)
-        champion = self._holder.current
-        kept.put_in_place(bundle, models, self._clock_of(bundle) if champion is None else champion.clock)
+        try:
+            self._put_in_place(kept, version, by_champions_clock=True)
+        except BundleRefusedError as error:
+            self._refuse(version, error)
+            _log.warning("bundle refused", version=version, check=error.kind, reason=str(error))
+            raise
         self._held = {**self._held, version: kept}
         if self._holder.current is not None:  # another champion may have come meanwhile
             kept.live_by(self._holder.current.clock)
-        _log.info("bundle held for an experiment", version=version)
+        self._refusals.clear(version)
+        _log.info("bundle held beside the champion", version=version)
 
-    def release(self, but: Collection[str]) -> None:
-        """Let go of the bundles that no experiment names any more: all ``but`` these."""
-        self._held = {version: kept for version, kept in self._held.items() if version in but}
+    def release(self, but: Collection[str], wanted_by: str = EXPERIMENTS) -> None:
+        """Let go of the bundles that one of those who hold them wants no more: all ``but`` these."""
+        with self._holding:
+            self._wanted[wanted_by] = frozenset(but)
+            wanted = frozenset().union(*self._wanted.values())
+            self._held = {version: kept for version, kept in self._held.items() if version in wanted}
 
     def state_of(self, version: str) -> ServingState:
         """Return the state of a bundle that is held; raises ``LookupError`` for another."""
@@ -179,23 +215,72 @@ class StateKeeper:
         """Return whether another champion was put in place."""
         version = BundleAliases(self._root).get(CHAMPION)
         current = self._holder.current
-        if version is None or version == self._refused or (current and current.models.version == version):
+        if version is None or self._stays_refused(version) or (current and current.models.version == version):
             return False
+        for candidate in self._candidates(version, current is None):
+            try:
+                state = self._put_in_place(self._champion, candidate)
+            except BundleRefusedError as error:
+                self._refuse(candidate, error)
+                _log.error("bundle refused", version=candidate, check=error.kind, reason=str(error))
+                if candidate == version:
+                    self._refused = version
+                    self._refusal_recorded = version in self._refusals.all()
+                continue
+            self._in_service(state, wanted=version)
+            return True
+        return False
+
+    def _put_in_place(
+        self, kept: KeptState, version: str, *, by_champions_clock: bool = False
+    ) -> ServingState:
+        """Raise ``BundleRefusedError`` for a bundle that must not serve, and what the feature store does."""
+        champion = self._holder.current
         try:
             bundle, models = self.load(version)
         except ValueError as error:  # a BundleError is one
-            self._refused = version
-            self._metrics.bundle_refused()
-            _log.error("bundle refused", version=version, reason=str(error))
-            return False
-        clock = self._clock_of(bundle)
-        self._champion.put_in_place(bundle, models, clock)
+            raise BundleRefusedError(refusal_kind(error), str(error)) from error
+        clock = champion.clock if champion and by_champions_clock else self._clock_of(bundle)
+        return kept.put_in_place(bundle, models, clock, None if champion is None else champion.trained)
+
+    def _stays_refused(self, version: str) -> bool:
+        """Say whether a version was refused and nobody asked to try it again, which removes the record."""
+        recorded = self._refusal_recorded
+        return version == self._refused and not (recorded and version not in self._refusals.all())
+
+    def _candidates(self, version: str, first: bool) -> Iterator[str]:
+        """Yield the champion and, for a worker that has none yet, the champions before it.
+
+        There those come first of which no refusal is known, so that a worker that starts anew does not serve
+        what the others refused beside the champion that they have.
+        """
+        if not first:
+            yield version
+            return
+        versions = [version, *self._earlier()]
+        refused = self._refusals.all()
+        yield from sorted(versions, key=lambda one: one in refused)
+
+    def _earlier(self) -> list[str]:
+        try:
+            return BundleAliases(self._root).earlier_champions()
+        except ValueError as error:
+            _log.error("the history of the aliases cannot be read", reason=str(error))
+            return []
+
+    def _refuse(self, version: str, error: BundleRefusedError) -> None:
+        self._refusals.record(version, error.kind, str(error), self._wall())
+        self._metrics.bundle_refused(error.kind)
+
+    def _in_service(self, state: ServingState, wanted: str) -> None:
         for kept in self._held.values():
-            kept.live_by(clock)
-        self._refused = None
+            kept.live_by(state.clock)
+        version = state.models.version
+        self._refused = None if version == wanted else wanted
+        self._refusal_recorded = wanted in self._refusals.all()
+        self._refusals.clear(version)
         self._metrics.bundle_swapped()
-        _log.info("bundle in service", version=models.version, exact=models.als_index.exact)
-        return True
+        _log.info("bundle in service", version=version, exact=state.models.als_index.exact)
 
     def _clock_of(self, bundle: Bundle) -> Clock:
         end = bundle.manifest.data_window.end

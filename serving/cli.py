@@ -19,9 +19,11 @@ import click
 
 from feature_repo.redis_server import running_redis
 from feature_repo.settings import Settings
+from serving.bundles_cli import bundles_command
 from serving.clock import ClockMode
 from serving.rehearsal.cli import rehearse_command
 from serving.settings import ServingSettings
+from serving.shadow_cli import shadow_report_command
 from training.bundle import CHAMPION, BundleAliases, BundleError, load_bundle
 
 _CONFIGURATION: Final = Path(__file__).with_name("gunicorn_conf.py")
@@ -106,6 +108,8 @@ def run(
 
 
 serving.add_command(rehearse_command)
+serving.add_command(bundles_command)
+serving.add_command(shadow_report_command)
 
 
 @serving.command()

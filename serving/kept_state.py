@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from feature_repo import schema as s
 from feature_repo.store import TitleSnapshot
 from serving.arrivals import (
     ArrivalSource,
@@ -20,25 +18,27 @@ from serving.arrivals import (
     sound_vectors,
     with_changes,
 )
-from serving.candidates.query import PageRequest
+from serving.bundle_canary import WARM_UP_PAGES, check_pages, warm_up
+from serving.bundle_validation import check_models
 from serving.clock import Clock
-from serving.homepage import HomepageMaker
 from serving.live_trending import LiveTrending, PlaySource
 from serving.members import FeatureReader
-from serving.metrics import Metrics, Unobserved
+from serving.metrics import Metrics
 from serving.models import Models
+from serving.recent_requests import RecentRequests
+from serving.settings import ServingSettings
 from serving.state import ServingState, StateHolder
 from training.bundle import Bundle
-
-WARM_UP_PAGES: Final = 40
-"""XGBoost's first calls take several times as long as later ones."""
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StateSources:
-    """What states are made from and kept up to date with, and how often; see ``KeeperSettings``."""
+    """What states are made from and kept up to date with, and how often; see ``KeeperSettings``.
+
+    ``pages`` says what a whole page is, and when a bundle is refused; ``recent`` what to warm up with.
+    """
 
     reader: FeatureReader
     metrics: Metrics
@@ -47,6 +47,8 @@ class StateSources:
     trend_every: timedelta
     arrivals: ArrivalSource | None = None
     plays: PlaySource | None = None
+    pages: ServingSettings = field(default_factory=ServingSettings)
+    recent: RecentRequests = field(default_factory=lambda: RecentRequests(0))
 
 
 class KeptState:
@@ -67,9 +69,16 @@ class KeptState:
         """The state as it serves, None before the first bundle."""
         return self._holder.current
 
-    def put_in_place(self, bundle: Bundle, models: Models, clock: Clock) -> None:
-        """Read the titles, warm up and serve; raises what the feature store does, with nothing changed."""
+    def put_in_place(
+        self, bundle: Bundle, models: Models, clock: Clock, champion: Models | None = None
+    ) -> ServingState:
+        """Read the titles, validate beside the ``champion``, warm up and serve.
+
+        Raises ``BundleRefusedError`` for a bundle that must not serve, and what the feature store does, with
+        nothing changed.
+        """
         sources = self._sources
+        check_models(models, bundle.contents.title_ids.tolist(), champion, sources.pages.bundles)
         # Whatever changes from here on is in the feed after this position.
         followed = sources.arrivals.position() if sources.arrivals is not None else ""
         snapshot = self._read_titles(bundle.contents.title_ids.tolist(), clock())
@@ -77,10 +86,12 @@ class KeptState:
         user_ids = bundle.contents.user_ids.tolist()
         state = ServingState.of(models, snapshot, inputs, clock, user_ids[0] if user_ids else "newcomer")
         warn_of_other_vectors(state)
-        warm_up(sources.reader, state, user_ids)
+        check_pages(sources.reader, state, user_ids, sources.pages)
+        warm_up(sources.reader, state, user_ids, sources.recent.latest(WARM_UP_PAGES))
         self._holder.swap(state)
         self._followed = followed
         self._refreshed_at = sources.wall()
+        return state
 
     def live_by(self, clock: Clock) -> None:
         """Take another clock for the service's present."""
@@ -180,15 +191,6 @@ class KeptState:
         if title_ids and self._counts:
             self._sources.metrics.titles_refused(len(title_ids))
             _log.error("titles refused", titles=title_ids[:10], number=len(title_ids), reason=reason)
-
-
-def warm_up(reader: FeatureReader, state: ServingState, user_ids: list[str]) -> None:
-    """Make some pages of real members, and of somebody unknown, before anybody waits for one."""
-    maker = HomepageMaker(reader, Unobserved())
-    members = user_ids[:: max(1, len(user_ids) // WARM_UP_PAGES)][:WARM_UP_PAGES] or [state.example_user_id]
-    for page in range(WARM_UP_PAGES):
-        device = s.DEVICES[page % len(s.DEVICES)]
-        maker.make(state, PageRequest(members[page % len(members)], device, state.clock()))
 
 
 def warn_of_other_vectors(state: ServingState) -> None:

@@ -16,6 +16,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 MULTIPROCESS_DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS: Final = (0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.008, 0.015, 0.025, 0.05, 0.1, 0.25, 1.0)
 _SECONDS_TO_VISIBLE: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 2.0, 5.0, 30.0)
+_SHARES: Final = (-0.5, 0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 
 
 class Metrics:
@@ -37,7 +38,7 @@ class Metrics:
             "marquee_request_seconds", "Time per request.", ["route", "status"], registry=r, buckets=_SECONDS
         )
         self._swaps = Counter("marquee_bundle_swaps", "Bundles put in place.", registry=r)
-        self._refusals = Counter("marquee_bundle_refusals", "Bundles refused.", registry=r)
+        self._refusals = Counter("marquee_bundle_refusals", "Bundles refused.", ["reason"], registry=r)
         self._refreshes = Counter(
             "marquee_snapshot_refreshes", "Attempts to refresh the titles.", ["outcome"], registry=r
         )
@@ -80,6 +81,17 @@ class Metrics:
         self._queued_impressions = Gauge(
             "marquee_impressions_queued", "Tiles shown that wait to be written.",
             registry=r, multiprocess_mode="livesum",
+        )  # fmt: skip
+        self._shadow_pages = Counter(
+            "marquee_shadow_pages", "Pages to be made from the challenger, too, by what became of them.",
+            ["outcome"], registry=r,
+        )  # fmt: skip
+        self._shadow_seconds = Histogram(
+            "marquee_shadow_seconds", "Time per page of the challenger.", registry=r, buckets=_SECONDS
+        )
+        self._shadow_agreement = Histogram(
+            "marquee_shadow_agreement", "Agreement of challenger and champion on a page.", ["measure"],
+            registry=r, buckets=_SHARES,
         )  # fmt: skip
         self._stage = cache(self._stages.labels)  # looking a child up takes longer than counting
 
@@ -146,9 +158,20 @@ class Metrics:
         """Count a bundle put in place."""
         self._swaps.inc()
 
-    def bundle_refused(self) -> None:
-        """Count a bundle refused."""
-        self._refusals.inc()
+    def bundle_refused(self, reason: str) -> None:
+        """Count a bundle refused by a check."""
+        self._refusals.labels(reason).inc()
+
+    def shadow_page(self, outcome: str) -> None:
+        """Count a page that was drawn for the challenger: ``compared``, ``failed``, or why it was shed."""
+        self._shadow_pages.labels(outcome).inc()
+
+    def shadow_compared(self, seconds: float, overlap: float, correlation: float | None) -> None:
+        """Tell how long the challenger's page took, and how far it agrees (1: in everything)."""
+        self._shadow_seconds.observe(seconds)
+        self._shadow_agreement.labels("overlap").observe(overlap)
+        if correlation is not None:
+            self._shadow_agreement.labels("rank_correlation").observe(correlation)
 
     def snapshot_refreshed(self, succeeded: bool) -> None:
         """Count an attempt to refresh the title snapshot."""

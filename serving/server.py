@@ -32,6 +32,7 @@ from serving.members import FeatureReader
 from serving.metrics import Metrics
 from serving.service import HomepageService
 from serving.settings import ServingSettings
+from serving.shadow_cli import SHADOW_FOLDER
 from serving.shown_seeds import SeedMemory, ShownSeeds
 
 CLOCK_VARIABLE: Final = "MARQUEE_CLOCK"
@@ -84,6 +85,7 @@ def service_of(
         settings.bundles, open_reader, settings=keeper, wall=wall, new_id=new_id, open_arrivals=open_arrivals,
         open_memory=open_memory, open_events=open_events, open_plays=open_plays, experiments=experiments,
         pages=chosen, open_impressions=open_impressions if chosen.impressions.enabled else None,
+        shadow_folder=settings.home / SHADOW_FOLDER,
     )  # fmt: skip
 
 

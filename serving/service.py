@@ -17,6 +17,7 @@ from feature_repo.stream.event_log import EventLog, EventLogError
 from serving import intake
 from serving.api.models import Homepage
 from serving.arrivals import ArrivalSource
+from serving.bundle_desk import BundleDesk
 from serving.bundles import KeeperSettings, StateKeeper
 from serving.candidates.query import PageRequest
 from serving.clock import Clock, wall_clock
@@ -27,8 +28,11 @@ from serving.impressions import ImpressionLog, ShownPage
 from serving.live_trending import PlaySource
 from serving.members import FeatureReader
 from serving.metrics import Metrics
+from serving.recent_requests import RecentRequests
 from serving.served_experiments import ServedExperiments
 from serving.settings import ServingSettings
+from serving.shadow import ShadowTraffic
+from serving.shadow_log import ShadowLog
 from serving.shown_seeds import SeedMemory
 from serving.state import ServingState, StateHolder
 
@@ -75,6 +79,7 @@ class HomepageService:
         open_plays: OpenPlays | None = None,
         experiments: ExperimentPlaces | None = None,
         open_impressions: OpenImpressions | None = None,
+        shadow_folder: Path | None = None,
     ) -> None:
         self.metrics = Metrics()
         self._bundles = bundles
@@ -88,8 +93,11 @@ class HomepageService:
         self._open_events = open_events
         self._open_plays = open_plays
         self._places = experiments
+        self.recent = RecentRequests(self._pages.bundles.recent_requests)
         self._nothing_runs = ServedExperiments.none(self._pages)
         self._open_impressions = open_impressions
+        self._shadow_folder = shadow_folder
+        self.shadow: ShadowTraffic | None = None
         self._impressions: ImpressionLog | None = None
         self._events: EventLog | None = None
         self._opening_events = Lock()
@@ -108,14 +116,14 @@ class HomepageService:
         reader, schema_hash = self._open_reader()
         self._arrivals = self._open_arrivals(reader) if self._open_arrivals is not None else None
         self._memory = self._open_memory(reader) if self._open_memory is not None else None
-        settings = replace(self._settings, schema_hash=schema_hash)
+        settings = replace(self._settings, schema_hash=schema_hash, pages=self._pages)
         self._reader = reader
         self._maker = HomepageMaker(
             reader, self.metrics, self._new_id, self._pages, self._memory, lambda: self.experiments
         )
         self.keeper = StateKeeper(
             self._bundles, reader, self._holder, self.metrics, self._wall, settings, self._arrivals,
-            None if self._open_plays is None else self._open_plays(reader),
+            None if self._open_plays is None else self._open_plays(reader), self.recent,
         )  # fmt: skip
         if self._places is not None:
             clocks = WatchClocks(self._wall, self.now)
@@ -130,6 +138,9 @@ class HomepageService:
             self.keeper.start()
         else:
             self.keeper.check()
+        self.shadow = self._shadow_traffic(reader)
+        if self.shadow is not None and watch:
+            self.shadow.start()
         if self.watch is not None and watch:
             self.watch.start()
         elif self.watch is not None:
@@ -137,6 +148,8 @@ class HomepageService:
 
     def stop(self) -> None:
         """End the background work; what members were shown until now is written first."""
+        if self.shadow is not None:
+            self.shadow.stop()
         if self.watch is not None:
             self.watch.stop()
         if self._impressions is not None:
@@ -145,6 +158,13 @@ class HomepageService:
             self.keeper.stop()
         if self._events is not None:
             self._events.close()
+
+    def _shadow_traffic(self, reader: FeatureReader) -> ShadowTraffic | None:
+        settings, folder = self._pages, self._shadow_folder
+        if folder is None or self.keeper is None or settings.shadow.share == 0:
+            return None
+        log = ShadowLog(folder, settings.shadow)
+        return ShadowTraffic(self.keeper, reader, self.metrics, self.now, settings, log.append)
 
     @property
     def state(self) -> ServingState:
@@ -171,6 +191,13 @@ class HomepageService:
             raise NotReadyError("this server knows no experiments: it has no store of them")
         return self._desk
 
+    @property
+    def bundle_desk(self) -> BundleDesk:
+        """What operators do to bundles; raises :class:`NotReadyError` before the service was started."""
+        if self.keeper is None:
+            raise NotReadyError("the service was not started")
+        return BundleDesk(self._bundles, self._wall, self.keeper.load)
+
     def homepage(self, request: PageRequest, state: ServingState) -> MadePage:
         """Make one page from ``state``."""
         if self._maker is None:
@@ -184,9 +211,12 @@ class HomepageService:
         """
         if made.query.request.preview:
             return
+        self.recent.add(made.query.request)
         self.metrics.page_answered(made.homepage.experiments.values(), made.held_out)
         self._log_tiles(made)
         self._remember_seeds(made.homepage)
+        if self.shadow is not None:
+            self.shadow.offer(made)
 
     def _log_tiles(self, made: MadePage) -> None:
         if self._impressions is None:

@@ -1,4 +1,4 @@
-"""What an operator may set: the candidate generators, the rules of the page, and the impression log."""
+"""What an operator may set: candidate generators, the rules of the page, and what happens beside pages."""
 
 from __future__ import annotations
 
@@ -37,6 +37,37 @@ class ImpressionSettings(BaseModel):
     )
 
 
+class BundleSettings(BaseModel):
+    """When a bundle is refused, and what it is warmed up with; see docs/bundles.md."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    lost_share: float = Field(
+        0.2, ge=0, le=1, description="titles, members and vectors of the champion that a newer one may lack"
+    )
+    norm_growth: float = Field(
+        10.0, gt=1, description="how much longer or shorter than the champion's its vectors may be"
+    )
+    canary_members: int = Field(20, ge=0, le=1000, description="members whose pages are tried")
+    recent_requests: int = Field(
+        200, ge=0, le=100_000, description="latest requests that a worker remembers to warm up with"
+    )
+
+
+class ShadowSettings(BaseModel):
+    """Pages made once more from the challenger, seen by nobody; see docs/bundles.md."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    share: float = Field(0.05, ge=0, le=1, description="share of the pages; 0 holds no challenger")
+    queue_pages: int = Field(20, ge=1, le=10_000, description="pages that wait at most; others are shed")
+    request_budget_ms: float = Field(
+        50.0, gt=0, description="a page that took longer is not made again: the server is busy"
+    )
+    records_a_day: int = Field(20_000, ge=1, description="records of a worker and day at most")
+    keep_days: int = Field(14, ge=1, le=365, description="days whose records are kept")
+
+
 class ServingSettings(BaseModel):
     """Settings of a server; what a file leaves out keeps its default."""
 
@@ -45,6 +76,8 @@ class ServingSettings(BaseModel):
     generators: dict[str, GeneratorSettings] = Field(default_factory=dict)
     page: PageRules = PageRules()
     impressions: ImpressionSettings = ImpressionSettings()
+    bundles: BundleSettings = BundleSettings()
+    shadow: ShadowSettings = ShadowSettings()
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

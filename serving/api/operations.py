@@ -11,8 +11,10 @@ from pydantic import BaseModel
 from werkzeug.exceptions import BadRequest
 
 from experiments.definitions import Experiment, ExperimentDefinition
-from serving.api import bodies as b, event_bodies, experiment_models as x, models as m
+from serving.api import bodies as b, bundle_models, event_bodies, experiment_models as x, models as m
+from serving.bundle_desk import BundleList
 from serving.service import HomepageService
+from training.bundle import AliasChange
 
 SERVICE: Final = "homepage_service"
 _Parameters = TypeVar("_Parameters", bound=BaseModel)
@@ -109,6 +111,18 @@ ANALYZE_EXPERIMENT: Final = Operation(
     "/v1/experiments/{name}/analysis", "What is known of an experiment by now.", x.ExperimentParameters,
     {"type": "object"}, (*_OF_ONE, HTTPStatus.CONFLICT), admin=True,
 )  # fmt: skip
+LIST_BUNDLES: Final = Operation(
+    "/v1/bundles", "All bundles, what they are called, and why some were refused.", m.NoParameters,
+    BundleList, (*_TO_OPERATORS, HTTPStatus.CONFLICT), admin=True,
+)  # fmt: skip
+ACTIVATE_BUNDLE: Final = Operation(
+    "/v1/bundles/{version}/activate", "Make a bundle champion or challenger.", bundle_models.BundleParameters,
+    AliasChange, _CHANGING, method="post", body=bundle_models.Activation, body_required=False, admin=True,
+)  # fmt: skip
+ROLL_BACK_BUNDLE: Final = Operation(
+    "/v1/bundles/rollback", "Make the champion before the present one champion again.", m.NoParameters,
+    AliasChange, (*_TO_OPERATORS, HTTPStatus.CONFLICT), method="post", admin=True,
+)  # fmt: skip
 ALIVE: Final = Operation("/healthz", "Whether the process is alive.", m.NoParameters, m.Health)
 READY: Final = Operation(
     "/readyz", "Whether a page can be made.", m.NoParameters, m.Readiness, (HTTPStatus.SERVICE_UNAVAILABLE,)
@@ -121,6 +135,7 @@ DESCRIPTION: Final = Operation("/openapi.json", "This document.", m.NoParameters
 OPERATIONS: Final = (
     HOMEPAGE, SIMILAR, SIGN_UP, TITLE, EVENTS, CREATE_EXPERIMENT, LIST_EXPERIMENTS, EXPERIMENT,
     START_EXPERIMENT, PAUSE_EXPERIMENT, PROMOTE_EXPERIMENT, ROLL_BACK_EXPERIMENT, ANALYZE_EXPERIMENT,
+    LIST_BUNDLES, ACTIVATE_BUNDLE, ROLL_BACK_BUNDLE,
     ALIVE, READY, METRICS, DESCRIPTION,
 )  # fmt: skip
 

@@ -28,6 +28,7 @@ from tests.benchmarks.results import Measurement, table, write
 from tests.benchmarks.retrieval import measure_retrieval
 from tests.benchmarks.stream import measure_stream
 from tests.benchmarks.subject import Subject, default_environment, open_subject
+from tests.benchmarks.swap import measure_swap
 from tests.benchmarks.timing import Effort
 from tests.benchmarks.two_tower import measure_two_tower
 
@@ -40,6 +41,7 @@ BENCHMARKS: Final[dict[str, Callable[[Subject, Effort], Iterator[Measurement]]]]
     "page": measure_pages,
     "http": measure_http,
     "fold-in": measure_fold_in,
+    "swap": measure_swap,
     "arrivals": measure_arrivals,
     "stream": measure_stream,
     "freshness": measure_freshness,

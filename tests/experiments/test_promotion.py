@@ -134,6 +134,7 @@ def test_a_promotion_is_taken_back(home: Home) -> None:
     home.decide("promote", "new")
     back = home.decide("roll_back", now=LATER + timedelta(days=1), decided_by="operator")
     assert home.champion == OLD
+    assert home.aliases.earlier_champions() == []  # a rollback of bundles does not bring it back
     assert home.status() is Status.ROLLED_BACK
     assert home.store.get("one").ended_at == LATER  # its arms were dealt until then
     assert (back.champion_before, back.champion_after) == (NEW, OLD)
@@ -284,9 +285,9 @@ class Killed:
         self.aliases = aliases
     def get(self, alias):
         return self.aliases.get(alias)
-    def set(self, alias, version):
+    def set(self, alias, version, *, rollback=False):
         if moment == "after":
-            self.aliases.set(alias, version)
+            self.aliases.set(alias, version, rollback=rollback)
         os._exit(9)
 
 aliases = Killed(bundle_aliases(Path(bundles)))

@@ -5,17 +5,27 @@ Training writes them, serving reads them; nothing here needs a training library.
 
 from __future__ import annotations
 
-from training.bundle.aliases import ALIASES, CHAMPION, BundleAliases
+from training.bundle.aliases import ALIASES, CHALLENGER, CHAMPION, BundleAliases
 from training.bundle.contents import BundleContents
-from training.bundle.errors import BundleError
-from training.bundle.manifest import FORMAT_VERSION, DataWindow, FileRecord, Manifest
+from training.bundle.errors import BundleError, OtherSchemaError
+from training.bundle.history import AliasChange
+from training.bundle.manifest import (
+    FORMAT_VERSION,
+    DataWindow,
+    FileRecord,
+    Manifest,
+    is_version,
+    read_manifest,
+)
 from training.bundle.reading import Bundle, list_bundles, load_bundle
 from training.bundle.writing import write_bundle
 
 __all__ = [
     "ALIASES",
+    "CHALLENGER",
     "CHAMPION",
     "FORMAT_VERSION",
+    "AliasChange",
     "Bundle",
     "BundleAliases",
     "BundleContents",
@@ -23,7 +33,10 @@ __all__ = [
     "DataWindow",
     "FileRecord",
     "Manifest",
+    "OtherSchemaError",
+    "is_version",
     "list_bundles",
     "load_bundle",
+    "read_manifest",
     "write_bundle",
 ]

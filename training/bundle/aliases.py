@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Final, Literal, NoReturn, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
 from training.bundle.errors import BundleError
+from training.bundle.history import AliasChange, append_history, earlier, read_history
 from training.bundle.manifest import MANIFEST_FILE, Version, check_version
+from training.bundle.replacing import replace_file, writing
 
 Alias = Literal["champion", "challenger"]
 CHAMPION: Final = "champion"
 """The alias of the bundle that serves."""
+CHALLENGER: Final = "challenger"
+"""The alias of the bundle that may come to serve."""
 ALIASES: Final[tuple[str, ...]] = get_args(Alias)
 ALIASES_FILE: Final = "aliases.json"
 LOCK_FILE: Final = "aliases.lock"
@@ -31,8 +32,8 @@ class BundleAliases:
     lock on the file system, so that two publishers do not undo each other's change.
     """
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, root: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._root, self._now = root, now
         self._file = root / ALIASES_FILE
 
     def get(self, alias: str) -> str | None:
@@ -52,36 +53,66 @@ class BundleAliases:
             remedy = "Remove the file and set the aliases again."
             raise BundleError(self._file, error.errors()[0]["msg"], expected, remedy) from error
 
-    def set(self, alias: str, version: str) -> None:
-        """Point an alias to a published version; raises :class:`BundleError` if there is none."""
+    def set(self, alias: str, version: str, *, rollback: bool = False) -> AliasChange:
+        """Point an alias to a published version and keep the change in the history.
+
+        ``rollback`` says that this takes a change back. Raises :class:`BundleError` if there is no such
+        version.
+        """
         self._check(alias)
         check_version(version, self._file)
-        if not (self._root / version / MANIFEST_FILE).is_file():
-            found = f"no bundle {version} to call {alias}"
-            raise BundleError(self._root, found, "a published version", "Choose one of list_bundles().")
-        with self._lock():
-            self._replace(self.all() | {alias: version})
+        self._expect_folder(alias, version)
+        with writing(self._root / LOCK_FILE):
+            return self._put(alias, version, rollback)
+
+    def roll_back(self) -> AliasChange:
+        """Point the champion's alias to the champion before; raises :class:`BundleError` if there is none."""
+        self._expect_folder(CHAMPION, None)
+        with writing(self._root / LOCK_FILE):
+            before = self.earlier_champions()
+            if not before:
+                found = f"no champion before {self.all().get(CHAMPION)}"
+                remedy = "Activate a version that `python -m serving bundles list` names."
+                raise BundleError(self._root, found, "an earlier one in the history", remedy)
+            return self._put(CHAMPION, before[0], rollback=True)
+
+    def history(self) -> tuple[AliasChange, ...]:
+        """Return the changes, the first first; raises :class:`BundleError` if the file is damaged."""
+        return read_history(self._root)
+
+    def earlier_champions(self) -> list[str]:
+        """Return the published versions that served before the champion, the latest first."""
+        current = self.all().get(CHAMPION)
+        versions = [] if current is None else earlier(self.history(), CHAMPION, current)
+        return [version for version in versions if self._published(version)]
+
+    def _put(self, alias: str, version: str, rollback: bool) -> AliasChange:
+        """Change an alias with the lock held."""
+        if not self._published(version):
+            self._refuse(alias, version)
+        aliases = self.all()
+        change = AliasChange.model_validate({
+            "at": self._now(), "alias": alias, "before": aliases.get(alias), "version": version,
+            "rollback": rollback,
+        })  # fmt: skip
+        if change.before != version:
+            append_history(self._root, change)
+        content = _CONTENT.dump_json(_CONTENT.validate_python(aliases | {alias: version}), indent=2)
+        replace_file(self._file, content + b"\n")
+        return change
+
+    def _expect_folder(self, alias: str, version: str | None) -> None:
+        if not self._root.is_dir():
+            self._refuse(alias, version)
+
+    def _published(self, version: str) -> bool:
+        return (self._root / version / MANIFEST_FILE).is_file()
+
+    def _refuse(self, alias: str, version: str | None) -> NoReturn:
+        found = f"no bundle {version} to call {alias}"
+        raise BundleError(self._root, found, "a published version", "Choose one of list_bundles().")
 
     def _check(self, alias: str) -> str:
         if alias not in ALIASES:
             raise BundleError(self._file, f"alias {alias!r}", " or ".join(ALIASES), "Use one of them.")
         return alias
-
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        with (self._root / LOCK_FILE).open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)  # let go when the file closes, even by a crash
-            yield
-
-    def _replace(self, aliases: dict[str, str]) -> None:
-        descriptor, name = tempfile.mkstemp(prefix=f".{ALIASES_FILE}-", dir=self._root)
-        temporary = Path(name)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(_CONTENT.dump_json(_CONTENT.validate_python(aliases), indent=2) + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.chmod(0o644)
-            temporary.replace(self._file)
-        finally:
-            temporary.unlink(missing_ok=True)

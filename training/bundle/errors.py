@@ -17,3 +17,7 @@ class BundleError(ValueError):
         self.expected = expected
         self.remedy = remedy
         super().__init__(f"{file}: found {found}; expected {expected}. {remedy}")
+
+
+class OtherSchemaError(BundleError):
+    """A bundle was made for other features than those of this code or this feature store."""

@@ -21,7 +21,7 @@ from training.bundle.contents import (
     BundleContents,
     check_contents,
 )
-from training.bundle.errors import REPUBLISH, BundleError
+from training.bundle.errors import REPUBLISH, BundleError, OtherSchemaError
 from training.bundle.manifest import (
     MANIFEST_FILE,
     FileRecord,
@@ -89,7 +89,8 @@ def _put(fields: dict[str, Any], declared: ArrayFile, array: NDArray[Any]) -> No
 def _check_manifest(path: Path, manifest: Manifest, expected_schema_hash: str | None) -> None:
     def expect(field: str, found: object, expected: object, remedy: str) -> None:
         if found != expected:
-            raise BundleError(path / MANIFEST_FILE, f"{field} {found!r}", f"{expected!r}", remedy)
+            kind = OtherSchemaError if field.endswith("_hash") else BundleError
+            raise kind(path / MANIFEST_FILE, f"{field} {found!r}", f"{expected!r}", remedy)
 
     expect("version", manifest.version, path.name, "A bundle's folder carries its version: do not rename it.")
     ours = "Train a new bundle with this version of the code."

@@ -41,7 +41,9 @@ def test_a_change_replaces_the_file_and_leaves_no_other(publish: Any, tmp_path: 
         aliases.set("champion", version)
         assert json.load(held) == {"champion": version}  # a reader keeps the file it opened
         assert (tmp_path / ALIASES_FILE).stat().st_ino != inode
-    assert sorted(p.name for p in tmp_path.iterdir()) == [version, ALIASES_FILE, "aliases.lock"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        version, "alias_history.json", ALIASES_FILE, "aliases.lock",
+    ]  # fmt: skip
 
 
 def test_unknown_names_are_refused(publish: Any, tmp_path: Path) -> None:
@@ -96,3 +98,78 @@ for turn in range(150):
     ]
     assert [process.wait(timeout=60) for process in running] == [0, 0]
     assert BundleAliases(tmp_path).all() == dict.fromkeys(("champion", "challenger"), versions[1])
+
+
+def three(publish: Any) -> list[str]:
+    return [publish(created_at=datetime(2026, 2, day, tzinfo=UTC)).name for day in (1, 2, 3)]
+
+
+def test_every_change_is_in_the_history_with_what_was_before(publish: Any, tmp_path: Path) -> None:
+    first, second, third = three(publish)
+    aliases = BundleAliases(tmp_path, lambda: LATER)
+    for alias, version in (("champion", first), ("challenger", third), ("champion", second)):
+        aliases.set(alias, version)
+    aliases.set("champion", second)  # no change
+    found = [(one.alias, one.before, one.version) for one in aliases.history()]
+    assert found == [
+        ("champion", None, first), ("challenger", None, third), ("champion", first, second)
+    ]  # fmt: skip
+    assert {one.at for one in aliases.history()} == {LATER}
+
+
+def test_rollbacks_go_further_back_each_time(publish: Any, tmp_path: Path) -> None:
+    first, second, third = three(publish)
+    aliases = BundleAliases(tmp_path)
+    for version in (first, second, third):
+        aliases.set("champion", version)
+    aliases.set("challenger", third)
+    assert aliases.earlier_champions() == [second, first]
+    assert (aliases.roll_back().before, aliases.get("champion")) == (third, second)
+    assert aliases.roll_back().version == first
+    with pytest.raises(BundleError, match=f"no champion before {first}"):
+        aliases.roll_back()
+    assert aliases.all() == {"champion": first, "challenger": third}
+
+
+def test_what_was_activated_after_a_rollback_can_be_rolled_back(publish: Any, tmp_path: Path) -> None:
+    first, second, third = three(publish)
+    aliases = BundleAliases(tmp_path)
+    for version in (first, second):
+        aliases.set("champion", version)
+    aliases.roll_back()
+    aliases.set("champion", third)
+    assert aliases.earlier_champions() == [first]
+    aliases.set("champion", second)
+    assert aliases.roll_back().version == third
+
+
+def test_a_change_that_a_crash_cut_off_counts_for_nothing(publish: Any, tmp_path: Path) -> None:
+    first, second, third = three(publish)
+    aliases = BundleAliases(tmp_path)
+    for version in (first, second):
+        aliases.set("champion", version)
+    before = (tmp_path / ALIASES_FILE).read_bytes()
+    aliases.set("champion", third)
+    (tmp_path / ALIASES_FILE).write_bytes(before)
+    assert aliases.roll_back().version == first
+
+
+def test_a_champion_that_was_removed_is_passed_over(publish: Any, tmp_path: Path) -> None:
+    first, second, third = three(publish)
+    aliases = BundleAliases(tmp_path)
+    for version in (first, second, third):
+        aliases.set("champion", version)
+    (tmp_path / second / "manifest.json").unlink()
+    assert aliases.roll_back().version == first
+
+
+def test_without_a_champion_there_is_nothing_to_roll_back(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="no champion before None"):
+        BundleAliases(tmp_path).roll_back()
+
+
+def test_a_damaged_history_is_named(publish: Any, tmp_path: Path) -> None:
+    version = publish().name
+    (tmp_path / "alias_history.json").write_text("[1]")
+    with pytest.raises(BundleError, match="alias_history"):
+        BundleAliases(tmp_path).set("champion", version)
