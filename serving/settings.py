@@ -1,4 +1,4 @@
-"""What an operator may set: the candidate generators, the rules of the page, and the impression log."""
+"""What an operator may set: candidate generators, the rules of the page, the impression log, and limits."""
 
 from __future__ import annotations
 
@@ -34,6 +34,24 @@ class ImpressionSettings(BaseModel):
     stop_seconds: float = Field(5.0, gt=0, le=60, description="how long a stop waits for the last file")
 
 
+class LimitSettings(BaseModel):
+    """What a worker does at most, and how long it waits; see docs/faults.md."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    page_ms: float = Field(500, gt=0, description="from then on a page leaves out its costly stages")
+    full_pages: int = Field(16, ge=1, description="wanted at once; above it pages are lean")
+    most_pages: int = Field(64, ge=1, description="wanted at once; above it the answer is 503")
+    kept_members: int = Field(5_000, ge=1, description="members whose last features are kept")
+    kept_seconds: float = Field(3600, gt=0, le=3600, description="for how long, at most")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.most_pages < self.full_pages:
+            raise ValueError(f"most_pages = {self.most_pages}: give at least full_pages, {self.full_pages}")
+        return self
+
+
 class ServingSettings(BaseModel):
     """Settings of a server; what a file leaves out keeps its default."""
 
@@ -42,6 +60,7 @@ class ServingSettings(BaseModel):
     generators: dict[str, GeneratorSettings] = Field(default_factory=dict)
     page: PageRules = PageRules()
     impressions: ImpressionSettings = ImpressionSettings()
+    limits: LimitSettings = LimitSettings()
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
