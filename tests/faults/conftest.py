@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ from tests.conftest import TrainedService
 from tests.faults.own_redis import OwnRedis, SlowRoad
 from training.bundle import BundleAliases, load_bundle
 
-LOOKS = 150
+LOOKS = 400
 """Pages asked for, at most, while waiting for a fault to heal."""
 
 
@@ -45,15 +46,18 @@ class Victim:
         answer = self.client.get(f"/v1/members/{user_id}/homepage", query_string=query)
         assert answer.status_code == 200, answer.text
         page: dict[str, Any] = answer.get_json()
+        answer.close()  # from here on it is known to be shown
         tiles = [tile["title_id"] for row in page["rows"] for tile in row["tiles"]]
         assert 40 <= len(tiles) == len(set(tiles)) <= 80
         return page
 
     def healed(self, user_id: str) -> None:
         """Ask for pages until one is what it should be."""
+        between = Event()
         for _ in range(LOOKS):
             if self.page(user_id)["degraded"] == []:
                 return
+            between.wait(0.05)  # longer than the breaker's pause, all in all
         pytest.fail(f"pages of {user_id} are still degraded: {self.page(user_id)['degraded']}")
 
     def send(self, *event_ids: str) -> Any:
@@ -111,11 +115,16 @@ def home(trained_service: TrainedService, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def victim(
-    trained_service: TrainedService, home: Path, own_redis: OwnRedis, monkeypatch: pytest.MonkeyPatch
+    trained_service: TrainedService,
+    home: Path,
+    own_redis: OwnRedis,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> Iterator[Victim]:
+    slow = request.node.get_closest_marker("slow_road") is not None
     road = SlowRoad(own_redis.port)
     monkeypatch.setenv("MARQUEE_SERVING", str(home / "serving.json"))
-    settings = Settings(home, str(home / "lake"), road.url)
+    settings = Settings(home, str(home / "lake"), road.url if slow else own_redis.url)
     time = [trained_service.end + timedelta(minutes=1)]
     service = service_of(settings, KeeperSettings(clock_mode="wall"), lambda: time[0])
     service.start(watch=False)

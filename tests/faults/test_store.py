@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from feature_repo.store import FeatureGateway
 from tests.conftest import TrainedService
 from tests.faults.conftest import Victim
@@ -71,6 +73,7 @@ def test_redis_frozen(victim: Victim) -> None:
     members_get="as if it were frozen",
     heals="tried again every second",
 )
+@pytest.mark.slow_road
 def test_redis_slow(victim: Victim) -> None:
     known = victim.members[0]
     victim.healed(known)
@@ -114,10 +117,6 @@ def test_redis_restarted_empty(victim: Victim, trained_service: TrainedService) 
     victim.healed(known)
     victim.redis.kill()
     victim.redis.start(empty=True)
-    for _ in range(2000):  # first it is found to answer at all
-        if victim.metric('marquee_breakers_open{of="feature store"}') == 0:
-            break
-        victim.page(known)
     assert victim.page(known)["degraded"] == CACHED
     titles = len(victim.service.state.catalogue)
     victim.time[0] += timedelta(minutes=6)  # when all titles are read anew
@@ -146,7 +145,6 @@ def test_garbage_for_a_key(victim: Victim) -> None:
         client.hset(key, mapping=dict.fromkeys(before, b"\xff\xff\xff"))
         for _ in range(4):
             assert victim.page(known)["degraded"] == CACHED
-        assert victim.page(other)["degraded"] == []
-        assert victim.metric('marquee_breakers_open{of="feature store"}') == 0
+        victim.healed(other)
         client.hset(key, mapping=before)
     victim.healed(known)
