@@ -18,14 +18,17 @@ from feast.infra.online_stores.helpers import _redis_key
 from feast.infra.online_stores.redis import RedisOnlineStore, RedisOnlineStoreConfig
 from feast.utils import make_tzaware
 from google.protobuf.timestamp_pb2 import Timestamp
-from redis import Redis
+from redis import ConnectionPool, Redis
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
 from feature_repo.redis_server import running_redis
 from feature_repo.settings import Settings
 
 FROM_ENVIRONMENT = "from-environment"
+QUICK_READS = 16
+"""Hashes: a member's are as many as there are views of members."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMEOUTS = ("socket_connect_timeout=0.5", "socket_timeout=2.0")
 """Seconds. A batch of a materialization is answered well within them."""
@@ -38,10 +41,14 @@ class MarqueeRedisOnlineStoreConfig(RedisOnlineStoreConfig):  # type: ignore[mis
         "feature_repo.online_store.MarqueeRedisOnlineStore"
     )
     connection_string: str = FROM_ENVIRONMENT
+    quick_read_seconds: float | None = None
+    """How long a read of up to QUICK_READS hashes waits for Redis; None: as long as any other call."""
 
 
 class MarqueeRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
     """Redis, found through the environment at the first use."""
+
+    _quick: Any = None
 
     def _get_client(self, online_store_config: Any) -> Any:
         known = self._client is not None
@@ -50,6 +57,19 @@ class MarqueeRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
             # redis-py would try a dead server for seconds, and a page waits on it.
             client.set_retry(Retry(NoBackoff(), retries=1))
         return client
+
+    def _read_hash_fields(self, config: Any, commands: list[Any]) -> Any:
+        """Read; what a page waits for goes through connections that give up soon, and do not ask twice."""
+        seconds = config.online_store.quick_read_seconds
+        client = self._get_client(config.online_store)
+        if seconds is None or len(commands) > QUICK_READS or not isinstance(client, Redis):
+            return super()._read_hash_fields(config, commands)
+        if self._quick is None:
+            self._quick = _quick_client(client, seconds)
+        with self._quick.pipeline(transaction=False) as pipeline:
+            for key, fields in commands:
+                pipeline.hmget(key, fields)
+            return pipeline.execute()
 
     def online_write_batch(
         self,
@@ -100,6 +120,18 @@ class MarqueeRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
 
     async def _get_client_async(self, online_store_config: Any) -> Any:
         return await super()._get_client_async(_resolved(online_store_config))
+
+
+def _quick_client(client: Any, seconds: float) -> Any:
+    """Return a client of the same Redis that waits ``seconds`` for an answer, once."""
+    once = Retry(NoBackoff(), retries=1, supported_errors=(RedisConnectionError,))
+    known = client.connection_pool.connection_kwargs
+    quick = Redis(connection_pool=ConnectionPool(
+        client.connection_pool.connection_class,
+        **{**known, "socket_timeout": seconds, "socket_connect_timeout": seconds, "retry": once},
+    ))  # fmt: skip
+    quick.set_retry(once)
+    return quick
 
 
 def _resolved(config: Any) -> Any:

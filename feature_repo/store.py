@@ -81,14 +81,20 @@ class FeatureGateway:
         return self._url
 
     @classmethod
-    def open(cls, settings: Settings, redis_url: str | None = None) -> FeatureGateway:
-        """Open the store of ``settings``; ``redis_url`` overrides where its online store is."""
+    def open(
+        cls, settings: Settings, redis_url: str | None = None, read_seconds: float | None = None
+    ) -> FeatureGateway:
+        """Open the store of ``settings``; ``redis_url`` overrides where its online store is.
+
+        ``read_seconds`` is how long reads of a few entities wait for it, such as those that a page waits for.
+        """
         config = load_repo_config(FEATURE_REPOSITORY, FEATURE_REPOSITORY / "feature_store.yaml")
         settings.home.mkdir(parents=True, exist_ok=True)
         config.registry.path = str(settings.registry)
         url = redis_url or settings.redis_url
         if url is not None:
             config.online_store.connection_string = connection_string(url)
+        config.online_store.quick_read_seconds = read_seconds
         return cls(FeatureStore(config=config), settings, url)
 
     def apply(self) -> int:

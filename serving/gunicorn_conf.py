@@ -29,7 +29,9 @@ control_socket_disable = True
 
 def post_worker_init(worker: Any) -> None:
     """Open connections and put the champion in service, in the worker and not before."""
-    worker.wsgi.extensions[SERVICE].start()
+    service = worker.wsgi.extensions[SERVICE]
+    service.load.watch(worker.tpool._work_queue.qsize)  # requests that wait for a thread
+    service.start()
 
 
 def worker_exit(_: Any, worker: Any) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
 from uuid import uuid4
 
 import numpy as np
@@ -15,20 +17,22 @@ from feature_repo.page.rules import PageRules
 from feature_repo.page.shelf import Ingredients
 from feature_repo.transforms import candidate_mix as mix
 from feature_repo.transforms.candidate_mix import Merged, merge
+from feature_repo.transforms.encoding import Arrays
 from serving import fallbacks
 from serving.api.models import Homepage, Row
 from serving.candidates.answer import Candidates
 from serving.candidates.query import PageRequest, Query
 from serving.eligibility import Allowed, Visit, eligible_titles, surely_eligible_titles
-from serving.members import FeatureReader, Member, read_member
+from serving.members import FeatureReader, Member, member_from_features
 from serving.page.ingredients import ingredients_of
 from serving.page.ranked import Ranked, by_popularity, by_ranker, by_retrieval
-from serving.pipeline import Run, Stage, StageObserver
+from serving.pipeline import Run, Rung, Stage, StageObserver
 from serving.ranking import candidate_features
 from serving.served_experiments import Experiments, PagePlan, ServedExperiments, traits_of
 from serving.settings import ServingSettings
 from serving.shown_seeds import SeedMemory
 from serving.state import ServingState
+from serving.steady_reader import SteadyReader
 from serving.taste import with_taste
 from serving.tiles import describe
 
@@ -139,15 +143,23 @@ class HomepageMaker:
         settings: ServingSettings | None = None,
         memory: SeedMemory | None = None,
         experiments: Experiments | None = None,
+        steady: SteadyReader | None = None,
     ) -> None:
-        nothing_runs = ServedExperiments.none(ServingSettings() if settings is None else settings)
+        settings = ServingSettings() if settings is None else settings
+        nothing_runs = ServedExperiments.none(settings)
+        self._page_ms = settings.limits.page_ms
         self._observer = observer
         self._new_id = new_id
         self._experiments: Experiments = (lambda: nothing_runs) if experiments is None else experiments
-        self._reader, self._memory = reader, memory
-        self._features = Stage("features", self._read_member, _no_features, 1.5)
+        self._memory = memory
+        read_features = reader.member_features if steady is None else steady.read
+        cached = () if steady is None else (Rung("cached", partial(_known_by, steady.last_known)),)
+        read = partial(_known_by, read_features)
+        self._features = Stage("features", read, _no_features, 1.5, rungs=cached)
         self._arms = Stage("arms", self._deal, self._control, 0.2)
-        self._resting = Stage("shown_seeds", self._resting_seeds, lambda _: frozenset(), 0.3, self._remembers)
+        self._resting: Stage[PageRequest, frozenset[str]] = Stage(
+            "shown_seeds", self._resting_seeds, lambda _: frozenset(), 0.3, self._remembers
+        )
         self._taste = Stage("taste", with_taste, fallbacks.same_member, 0.5)
         self._eligibility: Stage[Visit, Allowed] = Stage(
             "eligibility", eligible_titles, surely_eligible_titles, 0.2
@@ -156,14 +168,18 @@ class HomepageMaker:
         self._ranker = Stage("ranker", _rank, _keep_order, 3.0)
         self._page = Stage("page", self._assemble, self._plain_page, 1.5)
 
-    def make(self, state: ServingState, request: PageRequest) -> MadePage:
-        """Make one page, and tell how it went. A stage that fails is named in ``degraded``."""
-        run, page_id = Run(self._observer), self._new_id()
+    def make(self, state: ServingState, request: PageRequest, lean: bool = False) -> MadePage:
+        """Make one page, without its costly stages where it must be ``lean``, and tell how it went.
+
+        What was missing is named in ``degraded``. Raises only where even the last resort of a stage fails.
+        """
+        run, page_id = Run(self._observer, lean, self._page_ms), self._new_id()
         visit, plan = self._visit(run, _Asked(state, request))
         allowed = run.through(self._eligibility, visit)
         retrieved = self._retrieve(run, visit.query(allowed), plan)
         matrix = run.through(self._ranking_features, retrieved)
         ranked = run.through(self._ranker, _RankerInput(retrieved, matrix))
+        plan = _in_hurry(run, plan)
         made = run.through(self._page, _Judged(retrieved, ranked, page_id, plan.rules))
         homepage = Homepage(
             user_id=request.user_id,
@@ -179,14 +195,14 @@ class HomepageMaker:
         return MadePage(homepage, run, retrieved.query, allowed, retrieved.answers, made, plan, matrix)
 
     def _visit(self, run: Run, asked: _Asked) -> tuple[Visit, PagePlan]:
-        dealt = run.through(self._arms, run.through(self._features, asked))
-        member = replace(dealt.member, resting_seeds=run.through(self._resting, asked.request))
+        known = run.through(self._features, asked)
+        answered = not run.degraded
+        dealt = run.through(self._arms, known)
+        # The seeds lie in the same store: one that just failed to answer is not waited for a second time.
+        seeds: frozenset[str] = run.through(self._resting, asked.request) if answered else frozenset()
+        member = replace(dealt.member, resting_seeds=seeds)
         visit = Visit(dealt.plan.state, asked.request, member)
         return replace(visit, member=run.through(self._taste, visit)), dealt.plan
-
-    def _read_member(self, asked: _Asked) -> _Known:
-        stored = read_member(self._reader, asked.request.user_id, asked.request.at)
-        return _Known(asked, stored, asked.state.understood(stored))
 
     def _deal(self, known: _Known) -> _Dealt:
         request, champion, stored = known.asked.request, known.asked.state, known.stored
@@ -237,6 +253,21 @@ def query_of(state: ServingState, request: PageRequest, member: Member) -> Query
     visit = Visit(state, request, member)
     visit = replace(visit, member=with_taste(visit))
     return visit.query(eligible_titles(visit))
+
+
+def _known_by(read: Callable[[str, datetime], Arrays], asked: _Asked) -> _Known:
+    request = asked.request
+    stored = member_from_features(request.user_id, read(request.user_id, request.at))
+    return _Known(asked, stored, asked.state.understood(stored))
+
+
+def _in_hurry(run: Run, plan: PagePlan) -> PagePlan:
+    """Leave variety out of a page in a hurry."""
+    why = run.hurry
+    if not why or plan.rules.variety == "none":
+        return plan
+    run.degrade(f"variety:{why}")
+    return replace(plan, rules=plan.rules.model_copy(update={"variety": "none"}))
 
 
 def _no_features(asked: _Asked) -> _Known:

@@ -40,6 +40,10 @@ class VectorIndex:
         """Say whether this title can be found."""
         return bool(self._has_vector[row])
 
+    def has_any(self, eligible: Mask) -> bool:
+        """Say whether any of these titles (T,) can be found."""
+        return bool((self._has_vector & eligible).any())
+
     def search(
         self, vector: NDArray[np.float32], k: int, eligible: Mask | None = None
     ) -> tuple[Rows, NDArray[np.float32]]:

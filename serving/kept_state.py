@@ -9,6 +9,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from feature_repo import schema as s
 from feature_repo.store import TitleSnapshot
 from serving.arrivals import (
     ArrivalSource,
@@ -28,6 +29,7 @@ from serving.models import Models
 from serving.recent_requests import RecentRequests
 from serving.settings import ServingSettings
 from serving.state import ServingState, StateHolder
+from serving.steady_reader import StoreColdError
 from training.bundle import Bundle
 
 _log = structlog.get_logger(__name__)
@@ -63,6 +65,7 @@ class KeptState:
         self._trended_at = datetime.min.replace(tzinfo=UTC)
         self._followed = ""
         self._refreshed_at = sources.wall()
+        self._trained_at = float("nan")
 
     @property
     def state(self) -> ServingState | None:
@@ -82,6 +85,7 @@ class KeptState:
         # Whatever changes from here on is in the feed after this position.
         followed = sources.arrivals.position() if sources.arrivals is not None else ""
         snapshot = self._read_titles(bundle.contents.title_ids.tolist(), clock())
+        _require_known(snapshot)
         snapshot, inputs = self._with_content(models, snapshot)
         user_ids = bundle.contents.user_ids.tolist()
         state = ServingState.of(models, snapshot, inputs, clock, user_ids[0] if user_ids else "newcomer")
@@ -89,6 +93,8 @@ class KeptState:
         check_pages(sources.reader, state, user_ids, sources.pages)
         warm_up(sources.reader, state, user_ids, sources.recent.latest(WARM_UP_PAGES))
         self._holder.swap(state)
+        self._trained_at = bundle.manifest.created_at.timestamp()
+        self._tell_freshness(state)
         self._followed = followed
         self._refreshed_at = sources.wall()
         return state
@@ -147,11 +153,19 @@ class KeptState:
         self._refreshed_at = sources.wall()
         try:
             fresh = sources.reader.title_snapshot(list(current.catalogue.title_ids), current.clock())
+            _require_known(fresh)
         except Exception:
             sources.metrics.snapshot_refreshed(False)
             raise
-        self._swap_titles(current, with_changes(current.snapshot, self._sound(fresh)))
+        self._tell_freshness(self._swap_titles(current, with_changes(current.snapshot, self._sound(fresh))))
         sources.metrics.snapshot_refreshed(True)
+
+    def _tell_freshness(self, state: ServingState) -> None:
+        """Show how old the models and the titles' features are; one state per worker does."""
+        if self._counts:
+            built_at = state.snapshot.columns[s.DECAYED_PLAYS_AT]
+            newest = float(np.nanmax(built_at)) / 1e6 if np.isfinite(built_at).any() else float("nan")
+            self._sources.metrics.serving_as_of(self._trained_at, newest)
 
     def _read_titles(self, trained: list[str], now: datetime) -> TitleSnapshot:
         """Read the bundle's titles, then those that came after it.
@@ -191,6 +205,16 @@ class KeptState:
         if title_ids and self._counts:
             self._sources.metrics.titles_refused(len(title_ids))
             _log.error("titles refused", titles=title_ids[:10], number=len(title_ids), reason=reason)
+
+
+def _require_known(snapshot: TitleSnapshot) -> None:
+    """Raise :class:`StoreColdError` where the store has lost its titles: those in service are better."""
+    named = int((snapshot.columns[s.NAME] != "").sum())
+    if 2 * named < len(snapshot.title_ids):
+        raise StoreColdError(
+            f"the feature store knows {named} of {len(snapshot.title_ids)} titles; "
+            "bring them back: python -m feature_repo materialize"
+        )
 
 
 def warn_of_other_vectors(state: ServingState) -> None:

@@ -93,6 +93,29 @@ class Metrics:
             "marquee_shadow_agreement", "Agreement of challenger and champion on a page.", ["measure"],
             registry=r, buckets=_SHARES,
         )  # fmt: skip
+        self._pages = Counter(
+            "marquee_pages", "Pages by how they came out: full, degraded, static or refused.", ["outcome"],
+            registry=r,
+        )  # fmt: skip
+        self._fallbacks = Counter(
+            "marquee_page_fallbacks", "What stood in on pages, as `degraded` names it.", ["rung"], registry=r
+        )
+        self._store_up = Gauge(
+            "marquee_feature_store_up", "1 where the feature store answers every worker, else 0.",
+            registry=r, multiprocess_mode="livemin",
+        )  # fmt: skip
+        self._breakers = Gauge(
+            "marquee_breakers_open", "Workers that leave something alone since it does not answer.", ["of"],
+            registry=r, multiprocess_mode="livesum",
+        )  # fmt: skip
+        self._trained_at = Gauge(
+            "marquee_bundle_trained_timestamp_seconds", "When the oldest bundle in service was made.",
+            registry=r, multiprocess_mode="livemin",
+        )  # fmt: skip
+        self._features_at = Gauge(
+            "marquee_features_newest_timestamp_seconds", "Of when the newest of the titles' features are.",
+            registry=r, multiprocess_mode="livemin",
+        )  # fmt: skip
         self._stage = cache(self._stages.labels)  # looking a child up takes longer than counting
 
     def stage_finished(self, name: str, seconds: float, budget_ms: float) -> None:
@@ -104,6 +127,28 @@ class Metrics:
     def stage_failed(self, name: str) -> None:
         """Count one failure."""
         self._failures.labels(name).inc()
+
+    def fell_back(self, rung: str) -> None:
+        """Count what a page names in ``degraded``."""
+        self._fallbacks.labels(rung).inc()
+
+    def page_made(self, outcome: str) -> None:
+        """Count one page: ``full``, ``degraded``, ``static`` or ``refused``."""
+        self._pages.labels(outcome).inc()
+
+    def feature_store_answers(self, answers: bool) -> None:
+        """Tell whether the feature store answers."""
+        self._store_up.set(answers)
+
+    def breaker_changed(self, of: str, is_open: bool) -> None:
+        """Tell that a breaker has opened or closed."""
+        self._breakers.labels(of).set(is_open)
+
+    def serving_as_of(self, trained_at: float, features_at: float) -> None:
+        """Tell how fresh what serves is, both in seconds since 1970 UTC; NaN is not told."""
+        self._trained_at.set(trained_at)
+        if features_at == features_at:  # noqa: PLR0124  (NaN)
+            self._features_at.set(features_at)
 
     def request_finished(self, route: str, status: int, seconds: float) -> None:
         """Count one request; ``route`` is the rule, not the path, to keep the number of series small."""
@@ -194,4 +239,7 @@ class Unobserved:
         """Ignore it."""
 
     def stage_failed(self, name: str) -> None:
+        """Ignore it."""
+
+    def fell_back(self, rung: str) -> None:
         """Ignore it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 from typing import Final, cast, get_args
@@ -22,6 +23,7 @@ from serving.app import create_app
 from serving.arrivals import ArrivalSource
 from serving.bundles import KeeperSettings
 from serving.clock import Clock, ClockMode, wall_clock
+from serving.event_intake import ANSWER_SECONDS
 from serving.experiment_desk import ExperimentPlaces
 from serving.homepage import IdSource, unique_id
 from serving.impression_writer import ImpressionWriter
@@ -39,6 +41,8 @@ CLOCK_VARIABLE: Final = "MARQUEE_CLOCK"
 SETTINGS_VARIABLE: Final = "MARQUEE_SERVING"
 EVENT_LOG_VARIABLE: Final = "MARQUEE_EVENT_LOG"
 PARTITIONS_VARIABLE: Final = "MARQUEE_EVENT_PARTITIONS"
+PAGE_READ_SECONDS: Final = 0.1
+"""How long a page waits for the features of its member. A healthy store takes a hundredth of that."""
 _MOST_PARTITIONS: Final = 1024
 
 
@@ -56,7 +60,8 @@ def service_of(
     """Return the service of a home as the environment wants it; nothing is connected until it starts."""
 
     def open_reader() -> tuple[FeatureReader, str | None]:
-        gateway = FeatureGateway.open(settings)
+        gateway = FeatureGateway.open(settings, read_seconds=PAGE_READ_SECONDS)
+        apply_where_missing(gateway, settings)
         return gateway, gateway.schema_hash()
 
     def open_arrivals(reader: FeatureReader) -> ArrivalSource:
@@ -89,9 +94,19 @@ def service_of(
     )  # fmt: skip
 
 
+def apply_where_missing(gateway: FeatureGateway, settings: Settings) -> None:
+    """Make Feast's registry anew where its file is gone: it is made of the definitions, which are code."""
+    if settings.registry.exists():
+        return
+    with (settings.home / "registry.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # workers start at the same moment
+        if not settings.registry.exists():
+            gateway.apply()
+
+
 def event_log_beside(online_url: str, partitions: int) -> EventLog:
     """Open the event log that the environment names, else the one in the features' Redis."""
-    return open_event_log(os.environ.get(EVENT_LOG_VARIABLE) or online_url, partitions)
+    return open_event_log(os.environ.get(EVENT_LOG_VARIABLE) or online_url, partitions, ANSWER_SECONDS)
 
 
 def clock_mode(value: str) -> ClockMode:

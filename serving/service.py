@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from threading import Lock
 
 import faiss
 import structlog
@@ -17,15 +16,18 @@ from feature_repo.stream.event_log import EventLog, EventLogError
 from serving import intake
 from serving.api.models import Homepage
 from serving.arrivals import ArrivalSource
+from serving.breaker import CircuitBreaker, CircuitOpenError
 from serving.bundle_desk import BundleDesk
 from serving.bundles import KeeperSettings, StateKeeper
 from serving.candidates.query import PageRequest
 from serving.clock import Clock, wall_clock
+from serving.event_intake import EventIntake
 from serving.experiment_desk import ExperimentDesk, ExperimentPlaces
 from serving.experiment_watch import ExperimentWatch, WatchClocks
 from serving.homepage import HomepageMaker, IdSource, MadePage, unique_id
 from serving.impressions import ImpressionLog, ShownPage
 from serving.live_trending import PlaySource
+from serving.load import LoadGate
 from serving.members import FeatureReader
 from serving.metrics import Metrics
 from serving.recent_requests import RecentRequests
@@ -35,6 +37,9 @@ from serving.shadow import ShadowTraffic
 from serving.shadow_log import ShadowLog
 from serving.shown_seeds import SeedMemory
 from serving.state import ServingState, StateHolder
+from serving.static_pages import STATIC
+from serving.steady_reader import GuardedMemory, SteadyReader
+from serving.store_watch import StoreWatch
 
 OpenReader = Callable[[], tuple[FeatureReader, str | None]]
 """Connects to the feature store; returns it with the schema hash that bundles must carry (None: any)."""
@@ -99,8 +104,9 @@ class HomepageService:
         self._shadow_folder = shadow_folder
         self.shadow: ShadowTraffic | None = None
         self._impressions: ImpressionLog | None = None
-        self._events: EventLog | None = None
-        self._opening_events = Lock()
+        self._events: EventIntake | None = None
+        self.load = LoadGate(self._pages.limits)
+        self._store_watch: StoreWatch | None = None
         self._arrivals: ArrivalSource | None = None
         self._memory: SeedMemory | None = None
         self._holder = StateHolder()
@@ -118,9 +124,8 @@ class HomepageService:
         self._memory = self._open_memory(reader) if self._open_memory is not None else None
         settings = replace(self._settings, schema_hash=schema_hash, pages=self._pages)
         self._reader = reader
-        self._maker = HomepageMaker(
-            reader, self.metrics, self._new_id, self._pages, self._memory, lambda: self.experiments
-        )
+        self._maker = self._maker_of(reader)
+        self._store_watch = StoreWatch(reader.healthy, self.metrics.feature_store_answers)
         self.keeper = StateKeeper(
             self._bundles, reader, self._holder, self.metrics, self._wall, settings, self._arrivals,
             None if self._open_plays is None else self._open_plays(reader), self.recent,
@@ -131,11 +136,12 @@ class HomepageService:
                 self._places.open_store, self.keeper, self._pages, self.metrics, clocks
             )
             self._desk = ExperimentDesk(self.watch, self._places, self._bundles, self.now)
-        self._try_events()
+        self._try_events(reader)
         if self._open_impressions is not None:
             self._impressions = self._open_impressions(self.metrics)
         if watch:
             self.keeper.start()
+            self._store_watch.start()
         else:
             self.keeper.check()
         self.shadow = self._shadow_traffic(reader)
@@ -146,10 +152,29 @@ class HomepageService:
         elif self.watch is not None:
             self.watch.look()
 
+    def _maker_of(self, reader: FeatureReader) -> HomepageMaker:
+        """Return what makes pages, with a breaker between it and the store."""
+        limits = self._pages.limits
+        breaker = CircuitBreaker("feature store", changed=self.metrics.breaker_changed)
+        if self._memory is not None:
+            self._memory = GuardedMemory(self._memory, breaker)
+        steady = SteadyReader(
+            reader, breaker, self.now, self._canary, limits.kept_members, limits.kept_seconds
+        )
+        return HomepageMaker(
+            reader, self.metrics, self._new_id, self._pages, self._memory, lambda: self.experiments, steady
+        )
+
+    def _canary(self) -> str | None:
+        state = self._holder.current
+        return next(iter(state.catalogue.title_ids), None) if state is not None else None
+
     def stop(self) -> None:
         """End the background work; what members were shown until now is written first."""
         if self.shadow is not None:
             self.shadow.stop()
+        if self._store_watch is not None:
+            self._store_watch.stop()
         if self.watch is not None:
             self.watch.stop()
         if self._impressions is not None:
@@ -198,11 +223,19 @@ class HomepageService:
             raise NotReadyError("the service was not started")
         return BundleDesk(self._bundles, self._wall, self.keeper.load)
 
-    def homepage(self, request: PageRequest, state: ServingState) -> MadePage:
-        """Make one page from ``state``."""
+    def homepage(self, request: PageRequest, state: ServingState, lean: bool = False) -> MadePage:
+        """Make one page from ``state``, a ``lean`` one without its costly stages.
+
+        Raises only where even the last resort of a stage fails: then there is :meth:`static_page`.
+        """
         if self._maker is None:
             raise NotReadyError("the service was not started")
-        return self._maker.make(state, request)
+        return self._maker.make(state, request, lean)
+
+    def static_page(self, request: PageRequest, state: ServingState) -> Homepage:
+        """Return the bundle's own page, which needs nothing else."""
+        self.metrics.fell_back(STATIC)
+        return state.static_pages.page(request, self._new_id())
 
     def shown(self, made: MadePage) -> None:
         """Take note of a page that was answered. It is off the member's way: a failure is logged, no more.
@@ -232,6 +265,8 @@ class HomepageService:
         seeds = [row.seed_title_id for row in page.rows if row.seed_title_id is not None]
         try:
             self._memory.remember(page.user_id, seeds)
+        except CircuitOpenError:
+            pass  # the breaker has said so once
         except Exception:  # whatever the memory's store raises; the page is out already
             _log.exception("seeds not remembered", page_id=page.page_id)
 
@@ -258,24 +293,20 @@ class HomepageService:
         return self._arrivals
 
     @property
-    def events(self) -> EventLog:
-        """The event log, opened at the first call that finds it there.
-
-        Raises :class:`NotReadyError` where this server has none, ``EventLogError`` where it is away.
-        """
-        if self._open_events is None:
+    def events(self) -> EventIntake:
+        """Where events are taken in; raises :class:`NotReadyError` where this server takes in none."""
+        if self._events is None:
             raise NotReadyError("this server takes in no events: it has no event log")
-        with self._opening_events:
-            if self._events is None:
-                self._events = self._open_events(self._connected)
-            return self._events
+        return self._events
 
-    def _try_events(self) -> None:
+    def _try_events(self, reader: FeatureReader) -> None:
         """Open the event log, if there is one. Pages need none, so that a failure is logged, no more."""
-        if self._open_events is None:
+        open_events = self._open_events
+        if open_events is None:
             return
+        self._events = EventIntake(lambda: open_events(reader), self.metrics.breaker_changed)
         try:
-            _ = self.events
+            _ = self._events.log
         except EventLogError as error:
             _log.error("the event log is away", reason=str(error))
 

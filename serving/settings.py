@@ -1,4 +1,4 @@
-"""What an operator may set: candidate generators, the rules of the page, and what happens beside pages."""
+"""What an operator may set: generators, the rules of the page, limits, and what happens beside pages."""
 
 from __future__ import annotations
 
@@ -68,6 +68,24 @@ class ShadowSettings(BaseModel):
     keep_days: int = Field(14, ge=1, le=365, description="days whose records are kept")
 
 
+class LimitSettings(BaseModel):
+    """What a worker does at most, and how long it waits; see docs/faults.md."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    page_ms: float = Field(500, gt=0, description="from then on a page leaves out its costly stages")
+    full_pages: int = Field(16, ge=1, description="wanted at once; above it pages are lean")
+    most_pages: int = Field(64, ge=1, description="wanted at once; above it the answer is 503")
+    kept_members: int = Field(5_000, ge=1, description="members whose last features are kept")
+    kept_seconds: float = Field(3600, gt=0, le=3600, description="for how long, at most")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.most_pages < self.full_pages:
+            raise ValueError(f"most_pages = {self.most_pages}: give at least full_pages, {self.full_pages}")
+        return self
+
+
 class ServingSettings(BaseModel):
     """Settings of a server; what a file leaves out keeps its default."""
 
@@ -78,6 +96,7 @@ class ServingSettings(BaseModel):
     impressions: ImpressionSettings = ImpressionSettings()
     bundles: BundleSettings = BundleSettings()
     shadow: ShadowSettings = ShadowSettings()
+    limits: LimitSettings = LimitSettings()
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 PAGES: Final = 2
 """Pages for which a seed rests."""
 _KEY: Final = "marquee:shown_seeds:{user_id}"
+_ANSWER_SECONDS: Final = 0.1
 _SECONDS: Final = 7 * 86_400
 
 
@@ -32,8 +35,11 @@ class ShownSeeds:
 
     @classmethod
     def open(cls, redis_url: str) -> ShownSeeds:
-        """Connect to a Redis; the connection is made at the first call."""
-        return cls(redis.Redis.from_url(redis_url, socket_timeout=0.5, socket_connect_timeout=0.5))
+        """Connect to a Redis; the connection is made at the first call. No call waits, nor asks, twice."""
+        return cls(redis.Redis.from_url(
+            redis_url, socket_timeout=_ANSWER_SECONDS, socket_connect_timeout=_ANSWER_SECONDS,
+            retry=Retry(NoBackoff(), retries=0),
+        ))  # fmt: skip
 
     def resting(self, user_id: str) -> frozenset[str]:
         """Return the seeds of the member's last PAGES pages."""

@@ -13,6 +13,7 @@ from serving.catalogue import Catalogue
 from serving.clock import Clock
 from serving.members import Member
 from serving.models import Models
+from serving.static_pages import StaticPages
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,7 +21,7 @@ class ServingState:
     """Models, the catalogue they index, and the clock that fits their data. Never changed, only replaced.
 
     ``trained`` are the bundle's models alone; ``models`` know the titles that came after it, too.
-    ``snapshot`` is what the catalogue was made of.
+    ``snapshot`` is what the catalogue was made of; ``static_pages`` are served where nothing else can be.
     """
 
     models: Models
@@ -32,6 +33,7 @@ class ServingState:
     """The versions that the feature store's vectors of this very model bear."""
     trained: Models
     snapshot: TitleSnapshot
+    static_pages: StaticPages
 
     @classmethod
     def of(
@@ -55,7 +57,8 @@ class ServingState:
         newly = np.isfinite(solved).all(axis=1) & ~np.isfinite(vectors.titles).all(axis=1)
         changed = len(later_inputs) or newly.any()
         models = trained.extended(later_inputs, solved) if changed else trained
-        return cls(models, catalogue, clock, example_user_id, versions, trained, snapshot)
+        static = StaticPages.of(models, catalogue, clock().timestamp() * 1e6)
+        return cls(models, catalogue, clock, example_user_id, versions, trained, snapshot, static)
 
     def understood(self, member: Member) -> Member:
         """Return the member with a vector that compares with this state's titles, or with none."""

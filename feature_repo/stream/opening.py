@@ -9,15 +9,16 @@ from feature_repo.stream.kafka_log import TOPIC, KafkaEventLog
 from feature_repo.stream.redis_log import RedisEventLog
 
 
-def open_event_log(url: str, partitions: int = PARTITIONS) -> EventLog:
+def open_event_log(url: str, partitions: int = PARTITIONS, answer_seconds: float | None = None) -> EventLog:
     """Open a log: ``redis://``, ``rediss://``, or ``kafka://host:port[,host:port]/topic``.
 
+    ``answer_seconds`` bounds each call where Redis keeps the log, and the client need not wait for more.
     An empty log gets so many ``partitions``; one that has another number is refused. Raises
     :class:`EventLogError`, also for a URL of another kind.
     """
     scheme, _, rest = url.partition("://")
     if scheme in {"redis", "rediss"}:
-        return RedisEventLog.open(url, partitions)
+        return RedisEventLog.open(url, partitions, answer_seconds=answer_seconds)
     servers, _, topic = rest.partition("/")
     if scheme == "kafka" and servers:
         return KafkaEventLog.open(servers, topic or TOPIC, partitions)

@@ -65,17 +65,25 @@ class RedisEventLog:
 
     @classmethod
     def open(
-        cls, url: str, partitions: int = PARTITIONS, retention: timedelta = RETENTION, name: str = NAME
+        cls,
+        url: str,
+        partitions: int = PARTITIONS,
+        retention: timedelta = RETENTION,
+        name: str = NAME,
+        answer_seconds: float | None = None,
     ) -> RedisEventLog:
         """Connect, and set the number of partitions for good where the log is new.
+
+        ``answer_seconds`` is how long any call waits for Redis, once; without it, twice 2 seconds.
 
         Raises :class:`EventLogError` where Redis does not answer, or the log has another number.
         """
         if partitions < 1:
             raise EventLogError(f"partitions = {partitions}: use 1 or more")
         client: Any = redis.Redis.from_url(
-            url, socket_timeout=_ANSWER_SECONDS, socket_connect_timeout=_CONNECT_SECONDS,
-            retry=Retry(ConstantBackoff(0.05), retries=1),
+            url, socket_timeout=_ANSWER_SECONDS if answer_seconds is None else answer_seconds,
+            socket_connect_timeout=_CONNECT_SECONDS,
+            retry=Retry(ConstantBackoff(0.05), retries=1 if answer_seconds is None else 0),
         )  # fmt: skip
         key = f"{name}:partitions"
         with _answering(f"open {name}"):

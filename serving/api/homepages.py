@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC
 
+import structlog
 from flask import Blueprint, Response
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import HTTPException, NotFound
 
 from serving.api.admin import require_admin
 from serving.api.models import Homepage, HomepageParameters
@@ -14,6 +15,11 @@ from serving.api.timing import report_stages
 from serving.candidates.query import PageRequest
 from serving.explanation import explain
 from serving.homepage import MadePage
+from serving.load import OverloadedError
+from serving.service import HomepageService, NotReadyError
+from serving.state import ServingState
+
+_log = structlog.get_logger(__name__)
 
 blueprint = Blueprint("homepages", __name__)
 
@@ -31,11 +37,30 @@ def homepage(user_id: str) -> Response:
     marquee.experiments.named(arms)  # an arm that does not run is refused before a page is made
     preview = asked.explain or asked.at is not None or bool(arms)
     request = PageRequest(user_id, asked.device or "", at, asked.country, preview, arms)
-    made = marquee.homepage(request, state)
+    try:
+        with marquee.load.page() as lean:
+            return _answer(marquee, request, state, asked, lean)
+    except OverloadedError:
+        marquee.metrics.page_made("refused")
+        raise
+
+
+def _answer(
+    marquee: HomepageService, request: PageRequest, state: ServingState, asked: HomepageParameters, lean: bool
+) -> Response:
+    try:
+        made = marquee.homepage(request, state, lean)
+        body = _explained(made, asked.title_id) if asked.explain else _plain(made.homepage)
+    except (HTTPException, NotReadyError):
+        raise
+    except Exception:  # a page must come out, whatever is wrong in here
+        _log.exception("page failed", user_id=request.user_id)
+        marquee.metrics.page_made("static")
+        return Response(_plain(marquee.static_page(request, state)), content_type="application/json")
+    marquee.metrics.page_made("degraded" if made.homepage.degraded else "full")
     report_stages(made.run.timings)
-    body = _explained(made, asked.title_id) if asked.explain else _plain(made.homepage)
     response = Response(body, content_type="application/json")
-    if not preview:
+    if not request.preview:
         response.call_on_close(lambda: marquee.shown(made))
     return response
 

@@ -17,9 +17,12 @@ from feature_repo.stream.event_log import EventLogError
 from serving.api.models import InvalidParameter, Problem
 from serving.arm_preparation import TreatmentRefusedError
 from serving.intake import AlreadyMemberError
+from serving.load import OverloadedError
 from serving.served_experiments import UnknownArmError
 from serving.service import NotReadyError
 
+RETRY_AFTER_SECONDS: Final = 1
+"""As long as a breaker leaves alone what does not answer."""
 PROBLEM_JSON: Final = "application/problem+json"
 _REMEDIES: Final = {
     "literal_error": "use one of {expected}",
@@ -54,6 +57,7 @@ def register_problems(app: Flask) -> None:
     app.register_error_handler(RedisError, _store_away)
     app.register_error_handler(EventLogError, _log_away)
     app.register_error_handler(NotReadyError, _not_ready)
+    app.register_error_handler(OverloadedError, _overloaded)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _unexpected)
 
@@ -140,19 +144,26 @@ def _already_member(error: AlreadyMemberError) -> Response:
 
 def _store_away(error: RedisError) -> Response:
     _log.error("the feature store is away", path=request.path, reason=str(error))
-    return problem(HTTPStatus.SERVICE_UNAVAILABLE, "the feature store does not answer; send it again later")
+    return _again_later("the feature store does not answer; send it again later")
 
 
 def _log_away(error: EventLogError) -> Response:
     _log.error("the event log is away", path=request.path, reason=str(error))
-    return problem(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        "the event log does not answer; nothing was taken in: send it again later",
-    )
+    return _again_later("the event log does not answer; nothing was taken in: send it again later")
 
 
 def _not_ready(error: NotReadyError) -> Response:
     return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+
+
+def _overloaded(error: OverloadedError) -> Response:
+    return _again_later(str(error))
+
+
+def _again_later(detail: str) -> Response:
+    answer = problem(HTTPStatus.SERVICE_UNAVAILABLE, detail)
+    answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return answer
 
 
 def _http(error: HTTPException) -> Response:

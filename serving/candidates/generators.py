@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from feature_repo.page.shelf import NO_FRANCHISE
 from feature_repo.schema import COMPLETION_FRACTION
@@ -15,6 +16,7 @@ from feature_repo.transforms.decay import MICROSECONDS_PER_DAY
 from serving.candidates.answer import Candidates
 from serving.candidates.charts import EVERYWHERE
 from serving.candidates.query import Query
+from serving.index import VectorIndex
 
 CATALOGUE: Final = "catalogue"
 """No generator: any title that may be shown, where even the popular ones cannot be told."""
@@ -27,17 +29,23 @@ Propose = Callable[[Query, int], Sequence[Candidates]]
 """(query, most titles) to answers, one per seed for a generator that has seeds."""
 
 
+class EmptyAnswerError(RuntimeError):
+    """An index found nothing where it should: a fault, which the other generators must make up for."""
+
+
 @dataclass(frozen=True, slots=True)
 class CandidateGenerator:
     """One way to find candidates: its name, its work and the median milliseconds it should take.
 
-    ``personal`` ones are asked only for members of whose taste something is known.
+    ``personal`` ones are asked only for members of whose taste something is known, ``costly`` ones left out
+    of pages in a hurry.
     """
 
     name: str
     propose: Propose
     budget_ms: float
     personal: bool = False
+    costly: bool = False
 
 
 def als(query: Query, limit: int) -> Sequence[Candidates]:
@@ -45,7 +53,7 @@ def als(query: Query, limit: int) -> Sequence[Candidates]:
     vector = query.member.embedding
     if vector is None:
         return ()
-    return (Candidates(*query.models.als_index.search(vector, limit, query.eligible)),)
+    return (_nearest(query.models.als_index, vector, limit, query),)
 
 
 def two_tower(query: Query, limit: int) -> Sequence[Candidates]:
@@ -53,7 +61,15 @@ def two_tower(query: Query, limit: int) -> Sequence[Candidates]:
     vector = query.member.tower_vector
     if vector is None:
         return ()
-    return (Candidates(*query.models.tower_index.search(vector, limit, query.eligible)),)
+    return (_nearest(query.models.tower_index, vector, limit, query),)
+
+
+def _nearest(index: VectorIndex, vector: NDArray[np.float32], limit: int, query: Query) -> Candidates:
+    """Return the nearest eligible titles; raises :class:`EmptyAnswerError` where it finds none of some."""
+    rows, scores = index.search(vector, limit, query.eligible)
+    if not len(rows) and index.has_any(query.eligible):
+        raise EmptyAnswerError("the index answers nothing for a member who may be shown titles it holds")
+    return Candidates(rows, scores)
 
 
 def similar(query: Query, limit: int) -> Sequence[Candidates]:
@@ -113,7 +129,7 @@ def continue_watching(query: Query, limit: int) -> Sequence[Candidates]:
 GENERATORS: Final = (
     CandidateGenerator(mix.CONTINUE_WATCHING, continue_watching, 0.05, personal=True),
     CandidateGenerator(mix.ALS, als, 0.5, personal=True),
-    CandidateGenerator(mix.TWO_TOWER, two_tower, 0.7, personal=True),
+    CandidateGenerator(mix.TWO_TOWER, two_tower, 0.7, personal=True, costly=True),
     CandidateGenerator(mix.SIMILAR, similar, 0.1, personal=True),
     CandidateGenerator(mix.TRENDING_IN_COUNTRY, trending_in_country, 0.1),
     CandidateGenerator(mix.TRENDING, trending, 0.1),

@@ -26,4 +26,6 @@ def _stage(generator: CandidateGenerator, settings: GeneratorSettings) -> Genera
     def asked(query: Query) -> bool:
         return settings.enabled and (query.member.personal or not generator.personal)
 
-    return Stage(generator.name, propose, fallbacks.no_candidates, generator.budget_ms, asked)
+    return Stage(
+        generator.name, propose, fallbacks.no_candidates, generator.budget_ms, asked, costly=generator.costly
+    )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import runpy
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -41,7 +42,7 @@ def test_a_worker_connects_after_the_fork_and_stops_its_watch_on_leaving(
 ) -> None:
     unstarted.publish(contents)
     read = configuration(monkeypatch)
-    worker = SimpleNamespace(wsgi=create_app(unstarted.service), pid=1)
+    worker = SimpleNamespace(wsgi=create_app(unstarted.service), pid=1, tpool=ThreadPoolExecutor(1))
     assert worker.wsgi.test_client().get("/readyz").status_code == 503
     read["post_worker_init"](worker)
     assert worker.wsgi.test_client().get("/readyz").status_code == 200

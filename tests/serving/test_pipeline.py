@@ -2,13 +2,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from serving.pipeline import Run, Stage
+from serving.breaker import CircuitOpenError
+from serving.pipeline import Run, Rung, Stage
 
 
 @dataclass
 class Notebook:
     finished: list[tuple[str, float]] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    fallen: list[str] = field(default_factory=list)
 
     def stage_finished(self, name: str, seconds: float, budget_ms: float) -> None:
         assert seconds >= 0
@@ -16,6 +18,9 @@ class Notebook:
 
     def stage_failed(self, name: str) -> None:
         self.failed.append(name)
+
+    def fell_back(self, rung: str) -> None:
+        self.fallen.append(rung)
 
 
 halve: Stage[int, float] = Stage(
@@ -43,3 +48,41 @@ def test_a_stage_switched_off_is_answered_by_its_fallback_and_is_no_failure() ->
     run = Run(Notebook())
     assert run.through(halve, 10) == -1
     assert run.degraded == []
+
+
+def failing(_: int) -> float:
+    raise CircuitOpenError("not asked")
+
+
+def nothing_kept(_: int) -> float:
+    raise LookupError("nothing is kept")
+
+
+ladder: Stage[int, float] = Stage(
+    "halve", failing, lambda _: -1.0, 1, rungs=(Rung("kept", nothing_kept), Rung("guess", lambda n: n / 2))
+)
+costly: Stage[int, float] = Stage("halve", lambda n: n / 2, lambda _: -1.0, 1, costly=True)
+
+
+def test_the_first_rung_that_holds_answers_and_is_named() -> None:
+    notebook = Notebook()
+    run = Run(notebook)
+    assert run.through(ladder, 6) == 3
+    assert run.degraded == notebook.fallen == ["halve:guess"]
+    assert notebook.failed == ["halve"]
+
+
+def test_a_lean_page_leaves_out_what_is_costly_and_says_so() -> None:
+    notebook = Notebook()
+    run = Run(notebook, lean=True)
+    assert run.through(costly, 6) == -1
+    assert run.through(halve, 5) == 10
+    assert run.degraded == ["halve:shed"]
+    assert notebook.failed == []
+
+
+def test_a_page_that_has_taken_its_time_leaves_out_what_is_costly() -> None:
+    run = Run(Notebook(), page_ms=0)
+    assert run.through(costly, 6) == -1
+    assert run.degraded == ["halve:late"]
+    assert Run(Notebook(), page_ms=1e6).through(costly, 6) == 3

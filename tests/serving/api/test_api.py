@@ -91,8 +91,8 @@ def test_an_error_of_ours_is_a_problem_that_tells_nothing(
     def broken(*_: object) -> None:
         raise RuntimeError("a secret")
 
-    monkeypatch.setattr("serving.service.HomepageService.homepage", broken)
-    answer = client.get("/v1/members/ana/homepage")
+    monkeypatch.setattr("serving.api.titles.similar_titles", broken)
+    answer = client.get("/v1/titles/t009/similar")
     assert answer.status_code == 500
     assert "secret" not in answer.text
 

@@ -1,0 +1,160 @@
+"""Member features for pages, through a store that may be slow, away or emptied.
+
+Reads of one member at the same moment are one read; what was read last is kept for when the store fails.
+"""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import Final
+
+from feature_repo import schema as s
+from feature_repo.transforms.encoding import Arrays
+from serving.breaker import CircuitBreaker, Ticks
+from serving.members import FeatureReader
+from serving.shown_seeds import SeedMemory
+
+JITTER: Final = 0.1
+"""Share of the longest age by which entries differ, so that those of one moment do not end at one moment."""
+_OWN_TIME: Final = timedelta(hours=1)
+"""Pages of instants further from the present read other values, by time-to-live: they are not kept."""
+_COLD_SECONDS: Final = 1.0
+_NAMES: Final = (s.COUNTRY, s.LANGUAGE, s.MODEL_VERSION)
+_LISTS: Final = (s.WATCHED_TITLE_IDS, s.SESSION_TITLE_IDS, s.RECENT_TITLE_IDS, s.SELECTED_TITLE_IDS)
+
+
+class StoreColdError(LookupError):
+    """The store answers, but has lost what it knew."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    features: Arrays
+    read_at: float
+
+
+class SteadyReader:
+    """Reads members for one worker.
+
+    ``present`` is the service's clock; ``canary`` names a title that the store must know, None for none.
+    Up to ``most`` members are kept, for up to ``longest_seconds`` by ``ticks``.
+    """
+
+    def __init__(
+        self,
+        reader: FeatureReader,
+        breaker: CircuitBreaker,
+        present: Callable[[], datetime],
+        canary: Callable[[], str | None],
+        most: int = 5_000,
+        longest_seconds: float = 3600.0,
+        ticks: Ticks = time.monotonic,
+    ) -> None:
+        self._reader, self._breaker = reader, breaker
+        self._present, self._canary, self._ticks = present, canary, ticks
+        self._most, self._longest = most, longest_seconds
+        self._lock = Lock()
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._flights: dict[tuple[str, int], Future[Arrays]] = {}
+        self._cold_at = -_COLD_SECONDS
+
+    def read(self, user_id: str, now: datetime) -> Arrays:
+        """Return a member's features, as the store has them; reads that overlap within a second are one.
+
+        Raises what the store does, :class:`~serving.breaker.CircuitOpenError` while it is left alone, and
+        :class:`StoreColdError` where it has lost this member with everybody else.
+        """
+        key = (user_id, int(now.timestamp()))
+        with self._lock:
+            flight = self._flights.get(key)
+            leads = flight is None
+            if flight is None:
+                flight = self._flights[key] = Future()
+        if leads:
+            try:
+                flight.set_result(self._fresh(user_id, now))
+            except BaseException as error:
+                flight.set_exception(error)
+            finally:
+                with self._lock:
+                    del self._flights[key]
+        return flight.result()
+
+    def last_known(self, user_id: str, now: datetime) -> Arrays:
+        """Return what was read of the member within the hour; raises ``LookupError`` where nothing was."""
+        with self._lock:
+            kept = self._kept.get(user_id)
+            if kept is None or self._other_time(now):
+                raise LookupError(f"no features of {user_id!r} are kept")
+            if self._ticks() - kept.read_at > self._longest * self._share(user_id):
+                del self._kept[user_id]
+                raise LookupError(f"the features kept of {user_id!r} are too old")
+            return kept.features
+
+    def forget(self, user_id: str) -> None:
+        """Let go of what is kept of a member."""
+        with self._lock:
+            self._kept.pop(user_id, None)
+
+    def _fresh(self, user_id: str, now: datetime) -> Arrays:
+        features = self._breaker.call(lambda: self._reader.member_features(user_id, now))
+        if self._other_time(now):
+            return features
+        if _known(features):
+            with self._lock:
+                self._kept[user_id] = _Kept(features, self._ticks())
+                self._kept.move_to_end(user_id)
+                if len(self._kept) > self._most:
+                    self._kept.popitem(last=False)
+            return features
+        self._require_warm(user_id, now)
+        self.forget(user_id)
+        return features
+
+    def _require_warm(self, user_id: str, now: datetime) -> None:
+        """A member known within the hour and unknown now was forgotten, or all were: a title tells."""
+        if self._ticks() - self._cold_at < _COLD_SECONDS:
+            raise StoreColdError("the feature store has lost its titles and members: materialize")
+        canary = self._canary()
+        with self._lock:
+            was_known = user_id in self._kept
+        if not was_known or canary is None:
+            return
+        snapshot = self._breaker.call(lambda: self._reader.title_snapshot([canary], now))
+        if not snapshot.columns[s.NAME][0]:
+            self._cold_at = self._ticks()
+            raise StoreColdError(f"the feature store has lost title {canary!r} and its members: materialize")
+
+    def _other_time(self, now: datetime) -> bool:
+        return abs(now - self._present()) > _OWN_TIME
+
+    @staticmethod
+    def _share(user_id: str) -> float:
+        return 1.0 - JITTER * (zlib.crc32(user_id.encode(errors="replace")) % 1000) / 1000
+
+
+class GuardedMemory:
+    """A memory of seeds in the store that the breaker guards."""
+
+    def __init__(self, memory: SeedMemory, breaker: CircuitBreaker) -> None:
+        self._memory, self._breaker = memory, breaker
+
+    def resting(self, user_id: str) -> frozenset[str]:
+        """Return the seeds of the member's last pages."""
+        return self._breaker.call(lambda: self._memory.resting(user_id))
+
+    def remember(self, user_id: str, seeds: Sequence[str]) -> None:
+        """Take note of the seeds of a page."""
+        self._breaker.call(lambda: self._memory.remember(user_id, seeds))
+
+
+def _known(features: Arrays) -> bool:
+    """Say whether the store has anything of this member."""
+    return any(features[name][0] for name in _NAMES) or any(len(features[name][0]) for name in _LISTS)

@@ -1,0 +1,52 @@
+"""Members and times that are out of the ordinary."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pyarrow as pa
+import pytest
+
+from feature_repo import schema as s
+from feature_repo.store import FeatureGateway
+from tests.conftest import MakeRows, TrainedService
+from tests.faults.conftest import Victim
+from tests.faults.declarations import fault
+
+
+@fault(
+    "clock jumping by days, either way",
+    noticed="not at all: what is kept ages by a clock that cannot jump",
+    members_get="pages of the instant that the clock shows",
+    heals="nothing to heal",
+)
+@pytest.mark.parametrize("days", [3, -1])
+def test_clock_jumping(victim: Victim, days: int) -> None:
+    known = victim.members[0]
+    assert victim.page(known)["degraded"] == []
+    victim.time[0] += timedelta(days=days)
+    victim.service.keeper.check()  # type: ignore[union-attr]
+    assert victim.page(known)["degraded"] == []
+    victim.time[0] -= timedelta(days=days)
+    assert victim.page(known)["degraded"] == []
+    assert victim.send("e-jump").status_code == 202
+
+
+@fault(
+    "a member with 100,000 viewings",
+    noticed="a read that takes longer than 0.1 s counts as slow",
+    members_get="this member and all others: their page",
+    heals="nothing to heal",
+)
+def test_a_member_with_a_hundred_thousand_viewings(
+    victim: Victim, trained_service: TrainedService, make_rows: MakeRows
+) -> None:
+    fan, other = "fan", victim.members[0]
+    titles = victim.service.state.catalogue.title_ids[:100]
+    ids = [f"gone-{number}" for number in range(100_000 - len(titles))] + list(titles)
+    row = {s.USER_ID: fan, s.WATCHED_TITLE_IDS: ids, s.EVENT_TIMESTAMP: trained_service.end}
+    rows: pa.Table = make_rows(s.USER_HISTORY, [row])
+    FeatureGateway.open(victim.settings, victim.redis.url).write_online(s.USER_HISTORY, rows)
+    shown = {tile["title_id"] for row in victim.page(fan)["rows"] for tile in row["tiles"]}
+    assert not shown & set(titles)
+    victim.healed(other)

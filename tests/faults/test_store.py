@@ -1,0 +1,150 @@
+"""The online store's Redis, in every way in which it can fail."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from feature_repo.store import FeatureGateway
+from tests.conftest import TrainedService
+from tests.faults.conftest import Victim
+from tests.faults.declarations import fault
+
+CACHED = ["features:cached"]
+
+
+def loses_its_store(victim: Victim) -> None:
+    """Known members keep their own page, others get what is popular, events are refused."""
+    known, unseen = victim.members[0], victim.members[1]
+    assert victim.page(known)["degraded"] == CACHED
+    assert victim.page(known)["rows"][0]["title"] != "Popular Now"
+    page = victim.page(unseen)
+    assert page["degraded"] == ["features"]
+    assert page["rows"][0]["title"] == "Popular Now"
+    victim.page(known)  # the third that is not answered, and the store is left alone
+    assert victim.metric('marquee_breakers_open{of="feature store"}') == 1
+    assert victim.page(known)["degraded"] == CACHED
+    answer = victim.send("e-lost")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert victim.client.get("/readyz").get_json()["feature_store"] is False
+
+
+@fault(
+    "Redis killed",
+    noticed="reads fail at once; breaker open after 3; `/readyz`, `marquee_feature_store_up` within 15 s",
+    members_get="their own page by features up to 1 h old (`features:cached`); who has none, what is popular "
+    "in the country (`features`); events: 503 with Retry-After",
+    heals="tried again every second",
+)
+def test_redis_killed(victim: Victim) -> None:
+    known = victim.members[0]
+    victim.healed(known)
+    assert victim.send("e-kept").status_code == 202
+    victim.redis.snapshot()  # as its append-only file would have
+    victim.redis.kill()
+    loses_its_store(victim)
+    victim.redis.start()
+    victim.healed(known)
+    victim.healed(victim.members[1])
+    with victim.redis.client() as client:
+        kept = [e for p in range(8) for e in client.xrange(f"marquee:events:{p}")]
+    assert sum(b"e-kept" in fields[b"e"] for _, fields in kept) == 1
+    assert victim.send("e-after").status_code in (202, 503)  # its breaker may still pause
+
+
+@fault(
+    "Redis frozen (SIGSTOP)",
+    noticed="a read is given up after 0.1 s; breaker open after 3",
+    members_get="as if it were killed; a page waits 0.1 s, then not at all; events: 503 within a second",
+    heals="tried again every second",
+)
+def test_redis_frozen(victim: Victim) -> None:
+    victim.healed(victim.members[0])
+    victim.redis.freeze()
+    loses_its_store(victim)
+    victim.redis.thaw()
+    victim.healed(victim.members[0])
+
+
+@fault(
+    "Redis slow",
+    noticed="answers that take longer than 0.1 s count as none",
+    members_get="as if it were frozen",
+    heals="tried again every second",
+)
+@pytest.mark.slow_road
+def test_redis_slow(victim: Victim) -> None:
+    known = victim.members[0]
+    victim.healed(known)
+    victim.road.delay = 0.5
+    for _ in range(4):
+        assert victim.page(known)["degraded"] == CACHED
+    assert victim.metric('marquee_breakers_open{of="feature store"}') == 1
+    victim.road.delay = 0.0
+    victim.healed(known)
+
+
+@fault(
+    "Redis full (maxmemory, noeviction)",
+    noticed="writes are refused: 503 on events, errors in the log",
+    members_get="their pages as ever; events: 503 with Retry-After",
+    heals="when there is room again",
+)
+def test_redis_full(victim: Victim) -> None:
+    known = victim.members[0]
+    victim.healed(known)
+    with victim.redis.client() as client:
+        client.config_set("maxmemory-policy", "noeviction")
+        client.config_set("maxmemory", "1mb")
+        assert victim.page(known)["degraded"] == []
+        answer = victim.send("e-1")
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+        client.config_set("maxmemory", "0")
+    assert victim.send("e-1").status_code == 202
+
+
+@fault(
+    "Redis restarted empty",
+    noticed="a member known within the hour is unknown, and so is a title; "
+    '`marquee_snapshot_refreshes_total{outcome="failed"}`',
+    members_get="as if it were killed; titles stay as they were",
+    heals="with the next materialization, which each retraining ends with, or by "
+    "`python -m feature_repo materialize`",
+)
+def test_redis_restarted_empty(victim: Victim, trained_service: TrainedService) -> None:
+    known = victim.members[0]
+    victim.healed(known)
+    victim.redis.kill()
+    victim.redis.start(empty=True)
+    assert victim.page(known)["degraded"] == CACHED
+    titles = len(victim.service.state.catalogue)
+    victim.time[0] += timedelta(minutes=6)  # when all titles are read anew
+    victim.service.keeper.check()  # type: ignore[union-attr]
+    assert victim.metric('marquee_snapshot_refreshes_total{outcome="failed"}') >= 1
+    assert len(victim.service.state.catalogue) == titles
+    assert victim.page(known)["degraded"] == CACHED
+    end = trained_service.end + timedelta(days=1)
+    gateway = FeatureGateway.open(trained_service.settings, victim.redis.url)
+    gateway.materialize(datetime(2020, 1, 1, tzinfo=UTC), end)
+    victim.healed(known)
+
+
+@fault(
+    "garbage in the store for one member",
+    noticed="the read cannot be decoded; it is logged with the member's stage",
+    members_get="this member: features up to 1 h old, then what is popular; all others: their page",
+    heals="with the member's next write",
+)
+def test_garbage_for_a_key(victim: Victim) -> None:
+    known, other = victim.members[0], victim.members[1]
+    victim.healed(known)
+    with victim.redis.client() as client:
+        key = next(k for k in client.scan_iter(match=f"*{known}*") if client.type(k) == b"hash")
+        before = client.hgetall(key)
+        client.hset(key, mapping=dict.fromkeys(before, b"\xff\xff\xff"))
+        for _ in range(4):
+            assert victim.page(known)["degraded"] == CACHED
+        victim.healed(other)
+        client.hset(key, mapping=before)
+    victim.healed(known)

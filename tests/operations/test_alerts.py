@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client import generate_latest
+
+from feature_repo.settings import REPOSITORY_ROOT
+from feature_repo.stream.metrics import StreamMetrics
+from serving.metrics import Metrics
+
+RULES: list[dict[str, Any]] = [
+    rule
+    for group in yaml.safe_load((REPOSITORY_ROOT / "operations" / "alerts.yml").read_text())["groups"]
+    for rule in group["rules"]
+]
+
+
+def exposed() -> set[str]:
+    """Return the names of the series of the servers and the stream processor."""
+    text = generate_latest(Metrics()._registry) + generate_latest(
+        StreamMetrics(lambda: datetime.now(UTC)).registry
+    )
+    kinds = re.findall(r"# TYPE (\S+) (\S+)", text.decode())
+    return {name for name, _ in kinds}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule["alert"]))
+def test_an_alert_asks_for_metrics_that_there_are_and_says_what_to_do(rule: dict[str, Any]) -> None:
+    asked = set(re.findall(r"marquee_\w+", rule["expr"]))
+    assert asked
+    assert asked <= exposed()
+    assert rule["labels"]["severity"] in ("warning", "page")
+    assert {"summary", "remedy"} == set(rule["annotations"])
+
+
+@pytest.mark.parametrize(
+    ("what", "hours"), [("trained", 8), ("trained", 12), ("features_newest", 8), ("features_newest", 12)]
+)
+def test_models_and_features_are_watched_at_both_ages(what: str, hours: int) -> None:
+    pattern = rf"time\(\) - min\(marquee_\w*{what}_timestamp_seconds\) > {hours} \* 3600"
+    assert any(re.fullmatch(pattern, rule["expr"]) for rule in RULES)
