@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, cast, get_args
 
@@ -17,7 +18,8 @@ from feature_repo.stream.event_log import PARTITIONS, EventLog
 from feature_repo.stream.live_plays import LivePlays
 from feature_repo.stream.opening import open_event_log
 from feature_repo.title_feed import TitleFeed
-from serving.api.admin import ADMIN_TOKEN
+from serving.api.access import ADMIN_TOKEN, Access
+from serving.api_keys import KEYS_VARIABLE, KeyRing
 from serving.app import create_app
 from serving.arrivals import ArrivalSource
 from serving.bundles import KeeperSettings
@@ -33,12 +35,15 @@ from serving.metrics import Metrics
 from serving.service import HomepageService
 from serving.settings import ServingSettings
 from serving.shown_seeds import SeedMemory, ShownSeeds
+from serving.workers import worker_count
 
 CLOCK_VARIABLE: Final = "MARQUEE_CLOCK"
 SETTINGS_VARIABLE: Final = "MARQUEE_SERVING"
 EVENT_LOG_VARIABLE: Final = "MARQUEE_EVENT_LOG"
 PARTITIONS_VARIABLE: Final = "MARQUEE_EVENT_PARTITIONS"
+UNKNOWN_RATE_VARIABLE: Final = "MARQUEE_UNKNOWN_RATE"
 _MOST_PARTITIONS: Final = 1024
+_HIGHEST_RATE: Final = 1e6
 
 
 def application() -> Flask:
@@ -46,7 +51,18 @@ def application() -> Flask:
     configure_logs()
     keeper = KeeperSettings(clock_mode=clock_mode(os.environ.get(CLOCK_VARIABLE) or "auto"))
     service = service_of(Settings.from_environment(), keeper)
-    return create_app(service, os.environ.get(ADMIN_TOKEN, ""))
+    return create_app(service, access=access_of(os.environ))
+
+
+def access_of(environment: Mapping[str, str]) -> Access:
+    """Return who may call what; raises ``KeysError`` for a key file that cannot be read."""
+    file, rate = environment.get(KEYS_VARIABLE), environment.get(UNKNOWN_RATE_VARIABLE)
+    return Access(
+        environment.get(ADMIN_TOKEN, ""),
+        KeyRing(Path(file)) if file else None,
+        requests_per_second(rate) if rate else None,
+        worker_count(environment),
+    )
 
 
 def service_of(
@@ -97,6 +113,19 @@ def clock_mode(value: str) -> ClockMode:
     if value not in get_args(ClockMode):
         raise ValueError(f"{CLOCK_VARIABLE}={value!r}: use one of {', '.join(get_args(ClockMode))}")
     return cast("ClockMode", value)
+
+
+def requests_per_second(value: str) -> float:
+    """Read a rate; raises ``ValueError`` naming the variable, the value and the range."""
+    try:
+        rate = float(value)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate <= _HIGHEST_RATE:
+        raise ValueError(
+            f"{UNKNOWN_RATE_VARIABLE}={value!r}: use requests a second, above 0, or leave it out"
+        )
+    return rate
 
 
 def event_partitions(value: str) -> int:

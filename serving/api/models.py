@@ -221,7 +221,7 @@ class HomepageParameters(BaseModel):
         None, description="ISO 3166-1 alpha-2; that of the member's profile if left out"
     )
     explain: bool = Field(
-        False, description="adds `explanation`, the way of every candidate; needs the admin token"
+        False, description="adds `explanation`, the way of every candidate; needs the scope admin"
     )
     title_id: Identifier | None = Field(
         None, description="with `explain`: the way of this title alone, whatever became of it"
@@ -229,7 +229,7 @@ class HomepageParameters(BaseModel):
     arms: Annotated[str, StringConstraints(max_length=1000)] | None = Field(
         None,
         description="`layer:experiment/arm`, one or several with commas between: a preview under these arms "
-        "of running experiments, whatever the member's own are; needs the admin token",
+        "of running experiments, whatever the member's own are; needs the scope admin",
     )
 
     @property
