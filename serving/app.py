@@ -6,7 +6,7 @@ from typing import Final
 
 from flask import Flask
 
-from serving.api import events, experiments, homepages, members, operational, titles
+from serving.api import deletions, events, experiments, homepages, members, operational, titles
 from serving.api.access import Access, register_access
 from serving.api.operations import SERVICE
 from serving.api.problems import register_problems
@@ -28,6 +28,6 @@ def create_app(service: HomepageService, admin_token: str = "", access: Access |
     register_timing(app, service.metrics)
     register_problems(app)
     register_access(app, Access(admin_token) if access is None else access, service.metrics)
-    for room in (homepages, members, titles, events, experiments, operational):
+    for room in (homepages, members, deletions, titles, events, experiments, operational):
         app.register_blueprint(room.blueprint)
     return app

@@ -129,6 +129,7 @@ class HomepageMaker:
     """Makes pages. Holds no state of its own: every page is made from the state it is given.
 
     ``experiments`` says what runs at the moment; without it the ``settings`` hold for everybody.
+    ``is_deleted`` says whether a member has been deleted.
     """
 
     def __init__(
@@ -139,12 +140,13 @@ class HomepageMaker:
         settings: ServingSettings | None = None,
         memory: SeedMemory | None = None,
         experiments: Experiments | None = None,
+        is_deleted: Callable[[str], bool] | None = None,
     ) -> None:
         nothing_runs = ServedExperiments.none(ServingSettings() if settings is None else settings)
         self._observer = observer
         self._new_id = new_id
         self._experiments: Experiments = (lambda: nothing_runs) if experiments is None else experiments
-        self._reader, self._memory = reader, memory
+        self._reader, self._memory, self._is_deleted = reader, memory, is_deleted
         self._features = Stage("features", self._read_member, _no_features, 1.5)
         self._arms = Stage("arms", self._deal, self._control, 0.2)
         self._resting = Stage("shown_seeds", self._resting_seeds, lambda _: frozenset(), 0.3, self._remembers)
@@ -186,6 +188,10 @@ class HomepageMaker:
 
     def _read_member(self, asked: _Asked) -> _Known:
         stored = read_member(self._reader, asked.request.user_id, asked.request.at)
+        # Only where the bundle's vector may stand in for the stored one can it be one of before a deletion.
+        stands_in = stored.model_version not in asked.state.vector_versions
+        if stands_in and self._is_deleted is not None and self._is_deleted(stored.user_id):
+            stored = replace(stored, forgotten=True)
         return _Known(asked, stored, asked.state.understood(stored))
 
     def _deal(self, known: _Known) -> _Dealt:

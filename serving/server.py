@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Final, cast, get_args
 
+import redis
 from flask import Flask
 
 from experiments.opening import decisions_folder, open_store
@@ -24,6 +26,7 @@ from serving.app import create_app
 from serving.arrivals import ArrivalSource
 from serving.bundles import KeeperSettings
 from serving.clock import Clock, ClockMode, wall_clock
+from serving.deletions import DeletionDesk, MemberTraces
 from serving.experiment_desk import ExperimentPlaces
 from serving.homepage import IdSource, unique_id
 from serving.impression_writer import ImpressionWriter
@@ -95,11 +98,20 @@ def service_of(
     def open_impressions(metrics: Metrics) -> ImpressionLog:
         return ImpressionWriter(lambda: Lake(settings.lake), metrics, chosen.impressions)
 
+    def open_deletions(reader: FeatureReader, events: Callable[[], EventLog]) -> DeletionDesk:
+        gateway = cast("FeatureGateway", reader)
+        client = redis.Redis.from_url(gateway.online_url, socket_timeout=30.0, socket_connect_timeout=0.5)
+        seeds = ShownSeeds.open(gateway.online_url)
+        traces = MemberTraces(gateway, Lake(settings.lake), events, seeds.forget)
+        settle = 2 * timedelta(seconds=chosen.impressions.flush_seconds)
+        return DeletionDesk(client, traces, wall_clock, settle)
+
     experiments = ExperimentPlaces(lambda: open_store(settings), settings.lake, decisions_folder(settings))
     return HomepageService(
         settings.bundles, open_reader, settings=keeper, wall=wall, new_id=new_id, open_arrivals=open_arrivals,
         open_memory=open_memory, open_events=open_events, open_plays=open_plays, experiments=experiments,
         pages=chosen, open_impressions=open_impressions if chosen.impressions.enabled else None,
+        open_deletions=open_deletions,
     )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from serving.arrivals import ArrivalSource
 from serving.bundles import KeeperSettings, StateKeeper
 from serving.candidates.query import PageRequest
 from serving.clock import Clock, wall_clock
+from serving.deletions import DeletionDesk
 from serving.experiment_desk import ExperimentDesk, ExperimentPlaces
 from serving.experiment_watch import ExperimentWatch, WatchClocks
 from serving.homepage import HomepageMaker, IdSource, MadePage, unique_id
@@ -46,6 +47,9 @@ OpenEvents = Callable[[FeatureReader], EventLog]
 """Opens the event log, which may lie beside the feature store; raises ``EventLogError`` where it is away."""
 OpenImpressions = Callable[[Metrics], ImpressionLog]
 """Opens the log of what members are shown, which counts what becomes of it; connects to nothing yet."""
+
+OpenDeletions = Callable[[FeatureReader, Callable[[], EventLog]], DeletionDesk]
+"""Opens what forgets members, beside the feature store and the event log."""
 
 _log = structlog.get_logger(__name__)
 
@@ -75,6 +79,7 @@ class HomepageService:
         open_plays: OpenPlays | None = None,
         experiments: ExperimentPlaces | None = None,
         open_impressions: OpenImpressions | None = None,
+        open_deletions: OpenDeletions | None = None,
     ) -> None:
         self.metrics = Metrics()
         self._bundles = bundles
@@ -91,6 +96,8 @@ class HomepageService:
         self._nothing_runs = ServedExperiments.none(self._pages)
         self._open_impressions = open_impressions
         self._impressions: ImpressionLog | None = None
+        self._open_deletions = open_deletions
+        self._deletions: DeletionDesk | None = None
         self._events: EventLog | None = None
         self._opening_events = Lock()
         self._arrivals: ArrivalSource | None = None
@@ -110,9 +117,12 @@ class HomepageService:
         self._memory = self._open_memory(reader) if self._open_memory is not None else None
         settings = replace(self._settings, schema_hash=schema_hash)
         self._reader = reader
+        if self._open_deletions is not None:
+            self._deletions = self._open_deletions(reader, lambda: self.events)
         self._maker = HomepageMaker(
-            reader, self.metrics, self._new_id, self._pages, self._memory, lambda: self.experiments
-        )
+            reader, self.metrics, self._new_id, self._pages, self._memory, lambda: self.experiments,
+            None if self._deletions is None else self._deletions.is_deleted,
+        )  # fmt: skip
         self.keeper = StateKeeper(
             self._bundles, reader, self._holder, self.metrics, self._wall, settings, self._arrivals,
             None if self._open_plays is None else self._open_plays(reader),
@@ -126,6 +136,8 @@ class HomepageService:
         self._try_events()
         if self._open_impressions is not None:
             self._impressions = self._open_impressions(self.metrics)
+        if watch and self._deletions is not None:
+            self._deletions.start()
         if watch:
             self.keeper.start()
         else:
@@ -139,6 +151,8 @@ class HomepageService:
         """End the background work; what members were shown until now is written first."""
         if self.watch is not None:
             self.watch.stop()
+        if self._deletions is not None:
+            self._deletions.stop()
         if self._impressions is not None:
             self._impressions.close()
         if self.keeper is not None:
@@ -226,6 +240,15 @@ class HomepageService:
         if self._arrivals is None:
             raise NotReadyError("this server takes in no titles and members: it has no lake to keep them")
         return self._arrivals
+
+    @property
+    def deletions(self) -> DeletionDesk:
+        """What forgets members; raises :class:`NotReadyError` where this server has no such thing."""
+        if self._deletions is None:
+            raise NotReadyError(
+                "this server deletes no members: it has no lake and no online store of its own"
+            )
+        return self._deletions
 
     @property
     def events(self) -> EventLog:

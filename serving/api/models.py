@@ -161,6 +161,18 @@ class TitleAccepted(_Answer):
     known_since: AwareDatetime
 
 
+class DeletionReport(_Answer):
+    """How far the deletion of a member is. It does not say which member."""
+
+    deletion_id: str
+    state: Literal["pending", "done"] = Field(
+        description="pending: no page knows the member any more, the lake may; done: nor does the lake"
+    )
+    requested_at: AwareDatetime
+    finished_at: AwareDatetime | None
+    removed: dict[str, int] = Field(description="rows removed so far, by table of the lake")
+
+
 class RejectedEvent(_Answer):
     """An event that was not taken in."""
 
@@ -249,6 +261,18 @@ class TitleParameters(BaseModel):
     """Parameters of a title."""
 
     title_id: Identifier
+
+
+class MemberParameters(BaseModel):
+    """Parameters of a member."""
+
+    user_id: Identifier
+
+
+class DeletionParameters(BaseModel):
+    """Parameters of a deletion."""
+
+    deletion_id: Annotated[str, StringConstraints(pattern="^[0-9a-f-]{36}$")]
 
 
 class NoParameters(BaseModel):

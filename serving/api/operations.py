@@ -35,7 +35,7 @@ class Operation:
     answer: type[BaseModel] | dict[str, str]
     problems: tuple[HTTPStatus, ...] = ()
     content_type: str = "application/json"
-    method: Literal["get", "post", "put"] = "get"
+    method: Literal["get", "post", "put", "delete"] = "get"
     body: type[BaseModel] | None = None
     success: tuple[HTTPStatus, ...] = (HTTPStatus.OK,)
     scope: Scope | None = None
@@ -68,6 +68,16 @@ SIGN_UP: Final = Operation(
     "/v1/members", "Take in a new member.", m.NoParameters, m.MemberAccepted,
     (*_REFUSED, HTTPStatus.CONFLICT),
     method="post", body=b.SignUp, success=(HTTPStatus.CREATED, HTTPStatus.OK), scope="events",
+)  # fmt: skip
+DELETE_MEMBER: Final = Operation(
+    "/v1/members/{user_id}", "Forget a member and all that is known of them.", m.MemberParameters,
+    m.DeletionReport, (HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE),
+    method="delete", success=(HTTPStatus.ACCEPTED,), scope="admin",
+)  # fmt: skip
+DELETION: Final = Operation(
+    "/v1/deletions/{deletion_id}", "How far the deletion of a member is.", m.DeletionParameters,
+    m.DeletionReport, (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE),
+    scope="admin",
 )  # fmt: skip
 TITLE: Final = Operation(
     "/v1/titles/{title_id}", "Take in a title, new or changed.", m.TitleParameters, m.TitleAccepted,
@@ -125,8 +135,9 @@ METRICS: Final = Operation(
 )  # fmt: skip
 DESCRIPTION: Final = Operation("/openapi.json", "This document.", m.NoParameters, {"type": "object"})
 OPERATIONS: Final = (
-    HOMEPAGE, SIMILAR, SIGN_UP, TITLE, EVENTS, CREATE_EXPERIMENT, LIST_EXPERIMENTS, EXPERIMENT,
-    START_EXPERIMENT, PAUSE_EXPERIMENT, PROMOTE_EXPERIMENT, ROLL_BACK_EXPERIMENT, ANALYZE_EXPERIMENT,
+    HOMEPAGE, SIMILAR, SIGN_UP, DELETE_MEMBER, DELETION, TITLE, EVENTS,
+    CREATE_EXPERIMENT, LIST_EXPERIMENTS, EXPERIMENT, START_EXPERIMENT, PAUSE_EXPERIMENT,
+    PROMOTE_EXPERIMENT, ROLL_BACK_EXPERIMENT, ANALYZE_EXPERIMENT,
     ALIVE, READY, METRICS, DESCRIPTION,
 )  # fmt: skip
 
