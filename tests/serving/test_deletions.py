@@ -97,6 +97,15 @@ class Whole:
         return done
 
 
+@pytest.fixture(autouse=True)
+def nothing_pending(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Leave no deletion for the next test to carry out."""
+    yield
+    if "whole" in request.fixturenames:
+        service: Whole = request.getfixturevalue("whole")
+        service.carry_out()
+
+
 @pytest.fixture(scope="module")
 def whole(trained_service: TrainedService, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
     home = tmp_path_factory.mktemp("whole") / "home"
