@@ -92,9 +92,10 @@ class Whole:
     def carry_out(self) -> int:
         """Let the time pass after which the lake is gone over, and do so."""
         wall, self.desk._wall = self.desk._wall, lambda: datetime.now(UTC) + LATER
-        done = self.desk.work()
-        self.desk._wall = wall
-        return done
+        try:
+            return self.desk.work()
+        finally:
+            self.desk._wall = wall
 
 
 @pytest.fixture(autouse=True)
