@@ -19,7 +19,7 @@ $(INSTALLED): setup.cfg constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
 	@touch $@
 
-.PHONY: help install demo pipeline serve test lint format bench clean
+.PHONY: help install demo pipeline serve test audit lint format bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ test: $(INSTALLED) ## style, types, import arrows and all tests
 
 bench: $(INSTALLED) ## measure speed against baselines; writes var/bench.json
 	@$(BIN)/python -m tests.benchmarks
+
+audit: $(INSTALLED) ## ask the advisory database about every pinned package; needs a network
+	@$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict
 
 format: $(INSTALLED) ## put the code into the project's style
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .

@@ -16,6 +16,8 @@ from urllib.parse import unquote, urlsplit
 
 from feast.infra.online_stores.helpers import _redis_key
 from feast.infra.online_stores.redis import RedisOnlineStore, RedisOnlineStoreConfig
+from feast.protos.feast.types.EntityKey_pb2 import EntityKey as EntityKeyProto
+from feast.protos.feast.types.Value_pb2 import Value as ValueProto
 from feast.utils import make_tzaware
 from google.protobuf.timestamp_pb2 import Timestamp
 from redis import ConnectionPool, Redis
@@ -104,6 +106,14 @@ class MarqueeRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
         if fresh:
             with overwriting(config.online_store):
                 super().online_write_batch(config, table, fresh, progress)
+
+    def forget_entity(self, config: Any, join_key: str, value: str) -> bool:
+        """Remove every view's row of an entity with a single text key; return whether there was any."""
+        entity = EntityKeyProto(join_keys=[join_key], entity_values=[ValueProto(string_val=value)])
+        key = _redis_key(
+            config.project, entity, entity_key_serialization_version=config.entity_key_serialization_version
+        )
+        return bool(self._get_client(config.online_store).delete(key))
 
     def _written_at(self, config: Any, table: Any, keys: list[Any]) -> list[int | None]:
         """Return when, in nanoseconds since 1970 UTC, each entity's row of the view is of; None: no row."""

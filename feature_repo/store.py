@@ -229,6 +229,11 @@ class FeatureGateway:
         with overwriting(self._store.config.online_store) if overwrite else nullcontext():
             self._store._get_provider().online_write_batch(self._store.config, view, protobufs, None)
 
+    def forget_member(self, user_id: str) -> bool:
+        """Remove all that the online store holds of a member; return whether there was anything."""
+        store = self._store._get_provider().online_store
+        return bool(store.forget_entity(self._store.config, s.USER_ID, user_id))
+
     def feast_push(self, table: s.Table, frame: Any) -> None:
         """Push a pandas frame online by Feast's own ``push``: the slow baseline of :meth:`write_online`."""
         self._store.push(f"{table.name}_push", frame)

@@ -21,6 +21,7 @@ from feature_repo.redis_server import running_redis
 from feature_repo.settings import Settings
 from serving.bundles_cli import bundles_command
 from serving.clock import ClockMode
+from serving.keys_cli import keys
 from serving.rehearsal.cli import rehearse_command
 from serving.settings import ServingSettings
 from serving.shadow_cli import shadow_report_command
@@ -68,6 +69,9 @@ def run(
     Admin calls, such as PUT /v1/titles/{title_id}, need `Authorization: Bearer` with the token in the
     environment variable MARQUEE_ADMIN_TOKEN; without one they are refused.
 
+    With MARQUEE_API_KEYS, a file that `python -m serving keys` makes, every call of a page or with events
+    needs a key. MARQUEE_UNKNOWN_RATE limits the requests a second of an address without a known key.
+
     Events go to the log that MARQUEE_EVENT_LOG names, redis://host:port/0 or kafka://host:port/topic; without
     it to the Redis of the features. MARQUEE_EVENT_PARTITIONS (8) is how many partitions a new log gets.
 
@@ -110,6 +114,7 @@ def run(
 serving.add_command(rehearse_command)
 serving.add_command(bundles_command)
 serving.add_command(shadow_report_command)
+serving.add_command(keys)
 
 
 @serving.command()

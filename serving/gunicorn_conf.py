@@ -13,10 +13,11 @@ from prometheus_client import multiprocess
 
 from serving.api.operations import SERVICE
 from serving.metrics import MULTIPROCESS_DIRECTORY
+from serving.workers import worker_count
 
 wsgi_app = "serving.server:application()"
 bind = os.environ.get("MARQUEE_BIND", "127.0.0.1:8080")
-workers = int(os.environ.get("MARQUEE_WORKERS") or min(os.cpu_count() or 1, 4))
+workers = worker_count(os.environ)
 threads = int(os.environ.get("MARQUEE_THREADS") or 4)
 worker_class = "gthread"
 preload_app = True
@@ -24,6 +25,10 @@ timeout = 180  # a worker reads the catalogue and warms up before its first hear
 graceful_timeout = 10
 keepalive = 15
 loglevel = "warning"
+# What a request may be before the application sees it; the application limits the body (serving/app.py).
+limit_request_line = 4094  # bytes: method, path and query
+limit_request_fields = 50
+limit_request_field_size = 4094  # bytes of one header
 control_socket_disable = True
 
 

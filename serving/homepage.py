@@ -133,6 +133,7 @@ class HomepageMaker:
     """Makes pages. Holds no state of its own: every page is made from the state it is given.
 
     ``experiments`` says what runs at the moment; without it the ``settings`` hold for everybody.
+    ``is_deleted`` says whether a member has been deleted.
     """
 
     def __init__(
@@ -144,6 +145,7 @@ class HomepageMaker:
         memory: SeedMemory | None = None,
         experiments: Experiments | None = None,
         steady: SteadyReader | None = None,
+        is_deleted: Callable[[str], bool] | None = None,
     ) -> None:
         settings = ServingSettings() if settings is None else settings
         nothing_runs = ServedExperiments.none(settings)
@@ -151,10 +153,10 @@ class HomepageMaker:
         self._observer = observer
         self._new_id = new_id
         self._experiments: Experiments = (lambda: nothing_runs) if experiments is None else experiments
-        self._memory = memory
+        self._memory, self._is_deleted = memory, is_deleted
         read_features = reader.member_features if steady is None else steady.read
-        cached = () if steady is None else (Rung("cached", partial(_known_by, steady.last_known)),)
-        read = partial(_known_by, read_features)
+        cached = () if steady is None else (Rung("cached", partial(self._known_by, steady.last_known)),)
+        read = partial(self._known_by, read_features)
         self._features = Stage("features", read, _no_features, 1.5, rungs=cached)
         self._arms = Stage("arms", self._deal, self._control, 0.2)
         self._resting: Stage[PageRequest, frozenset[str]] = Stage(
@@ -203,6 +205,15 @@ class HomepageMaker:
         member = replace(dealt.member, resting_seeds=seeds)
         visit = Visit(dealt.plan.state, asked.request, member)
         return replace(visit, member=run.through(self._taste, visit)), dealt.plan
+
+    def _known_by(self, read: Callable[[str, datetime], Arrays], asked: _Asked) -> _Known:
+        request = asked.request
+        stored = member_from_features(request.user_id, read(request.user_id, request.at))
+        # Only where the bundle's vector may stand in for the stored one can it be one of before a deletion.
+        stands_in = stored.model_version not in asked.state.vector_versions
+        if stands_in and self._is_deleted is not None and self._is_deleted(stored.user_id):
+            stored = replace(stored, forgotten=True)
+        return _Known(asked, stored, asked.state.understood(stored))
 
     def _deal(self, known: _Known) -> _Dealt:
         request, champion, stored = known.asked.request, known.asked.state, known.stored
@@ -253,12 +264,6 @@ def query_of(state: ServingState, request: PageRequest, member: Member) -> Query
     visit = Visit(state, request, member)
     visit = replace(visit, member=with_taste(visit))
     return visit.query(eligible_titles(visit))
-
-
-def _known_by(read: Callable[[str, datetime], Arrays], asked: _Asked) -> _Known:
-    request = asked.request
-    stored = member_from_features(request.user_id, read(request.user_id, request.at))
-    return _Known(asked, stored, asked.state.understood(stored))
 
 
 def _in_hurry(run: Run, plan: PagePlan) -> PagePlan:

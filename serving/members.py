@@ -53,7 +53,8 @@ class Member:
     ``history`` holds, latest first, what they had watched when features were last built from all events;
     ``als_vector`` is the ALS vector with what came since (128,), None where nothing did;
     ``tower_vector`` is the user tower's (256,), None before it was asked; ``resting_seeds`` were seeds of
-    rows of the member's last pages, and are not to be again at once.
+    rows of the member's last pages, and are not to be again at once;
+    ``forgotten`` members were deleted: what a bundle learned of them before is not theirs any more.
     """
 
     user_id: str
@@ -72,6 +73,7 @@ class Member:
     als_vector: NDArray[np.float32] | None = None
     tower_vector: NDArray[np.float32] | None = None
     resting_seeds: frozenset[str] = frozenset()
+    forgotten: bool = False
 
     @property
     def embedding(self) -> NDArray[np.float32] | None:

@@ -37,6 +37,9 @@ class Metrics:
         self._requests = Histogram(
             "marquee_request_seconds", "Time per request.", ["route", "status"], registry=r, buckets=_SECONDS
         )
+        self._client_requests = Counter(
+            "marquee_client_requests", "Requests by client.", ["client", "status"], registry=r
+        )
         self._swaps = Counter("marquee_bundle_swaps", "Bundles put in place.", registry=r)
         self._refusals = Counter("marquee_bundle_refusals", "Bundles refused.", ["reason"], registry=r)
         self._refreshes = Counter(
@@ -153,6 +156,10 @@ class Metrics:
     def request_finished(self, route: str, status: int, seconds: float) -> None:
         """Count one request; ``route`` is the rule, not the path, to keep the number of series small."""
         self._requests.labels(route, str(status)).observe(seconds)
+
+    def client_served(self, client: str, status: int) -> None:
+        """Count one request of a client, by its name."""
+        self._client_requests.labels(client, str(status)).inc()
 
     def titles_changed(self, titles: int, seconds: float) -> None:
         """Count titles that were taken in while serving, the first announced ``seconds`` ago."""

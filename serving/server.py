@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Final, cast, get_args
 
+import redis
 from flask import Flask
 
 from experiments.opening import decisions_folder, open_store
@@ -18,11 +21,13 @@ from feature_repo.stream.event_log import PARTITIONS, EventLog
 from feature_repo.stream.live_plays import LivePlays
 from feature_repo.stream.opening import open_event_log
 from feature_repo.title_feed import TitleFeed
-from serving.api.admin import ADMIN_TOKEN
+from serving.api.access import ADMIN_TOKEN, Access
+from serving.api_keys import KEYS_VARIABLE, KeyRing
 from serving.app import create_app
 from serving.arrivals import ArrivalSource
 from serving.bundles import KeeperSettings
 from serving.clock import Clock, ClockMode, wall_clock
+from serving.deletions import DeletionDesk, MemberTraces
 from serving.event_intake import ANSWER_SECONDS
 from serving.experiment_desk import ExperimentPlaces
 from serving.homepage import IdSource, unique_id
@@ -36,6 +41,7 @@ from serving.service import HomepageService
 from serving.settings import ServingSettings
 from serving.shadow_cli import SHADOW_FOLDER
 from serving.shown_seeds import SeedMemory, ShownSeeds
+from serving.workers import worker_count
 
 CLOCK_VARIABLE: Final = "MARQUEE_CLOCK"
 SETTINGS_VARIABLE: Final = "MARQUEE_SERVING"
@@ -43,7 +49,9 @@ EVENT_LOG_VARIABLE: Final = "MARQUEE_EVENT_LOG"
 PARTITIONS_VARIABLE: Final = "MARQUEE_EVENT_PARTITIONS"
 PAGE_READ_SECONDS: Final = 0.1
 """How long a page waits for the features of its member. A healthy store takes a hundredth of that."""
+UNKNOWN_RATE_VARIABLE: Final = "MARQUEE_UNKNOWN_RATE"
 _MOST_PARTITIONS: Final = 1024
+_HIGHEST_RATE: Final = 1e6
 
 
 def application() -> Flask:
@@ -51,7 +59,18 @@ def application() -> Flask:
     configure_logs()
     keeper = KeeperSettings(clock_mode=clock_mode(os.environ.get(CLOCK_VARIABLE) or "auto"))
     service = service_of(Settings.from_environment(), keeper)
-    return create_app(service, os.environ.get(ADMIN_TOKEN, ""))
+    return create_app(service, access=access_of(os.environ))
+
+
+def access_of(environment: Mapping[str, str]) -> Access:
+    """Return who may call what; raises ``KeysError`` for a key file that cannot be read."""
+    file, rate = environment.get(KEYS_VARIABLE), environment.get(UNKNOWN_RATE_VARIABLE)
+    return Access(
+        environment.get(ADMIN_TOKEN, ""),
+        KeyRing(Path(file)) if file else None,
+        requests_per_second(rate) if rate else None,
+        worker_count(environment),
+    )
 
 
 def service_of(
@@ -85,12 +104,21 @@ def service_of(
     def open_impressions(metrics: Metrics) -> ImpressionLog:
         return ImpressionWriter(lambda: Lake(settings.lake), metrics, chosen.impressions)
 
+    def open_deletions(reader: FeatureReader, events: Callable[[], EventLog]) -> DeletionDesk:
+        gateway = cast("FeatureGateway", reader)
+        client = redis.Redis.from_url(gateway.online_url, socket_timeout=30.0, socket_connect_timeout=0.5)
+        seeds = ShownSeeds.open(gateway.online_url)
+        traces = MemberTraces(gateway, Lake(settings.lake), events, seeds.forget)
+        settle = 2 * timedelta(seconds=chosen.impressions.flush_seconds)
+        return DeletionDesk(client, traces, wall_clock, settle)
+
     experiments = ExperimentPlaces(lambda: open_store(settings), settings.lake, decisions_folder(settings))
     return HomepageService(
         settings.bundles, open_reader, settings=keeper, wall=wall, new_id=new_id, open_arrivals=open_arrivals,
         open_memory=open_memory, open_events=open_events, open_plays=open_plays, experiments=experiments,
         pages=chosen, open_impressions=open_impressions if chosen.impressions.enabled else None,
         shadow_folder=settings.home / SHADOW_FOLDER,
+        open_deletions=open_deletions,
     )  # fmt: skip
 
 
@@ -114,6 +142,19 @@ def clock_mode(value: str) -> ClockMode:
     if value not in get_args(ClockMode):
         raise ValueError(f"{CLOCK_VARIABLE}={value!r}: use one of {', '.join(get_args(ClockMode))}")
     return cast("ClockMode", value)
+
+
+def requests_per_second(value: str) -> float:
+    """Read a rate; raises ``ValueError`` naming the variable, the value and the range."""
+    try:
+        rate = float(value)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate <= _HIGHEST_RATE:
+        raise ValueError(
+            f"{UNKNOWN_RATE_VARIABLE}={value!r}: use requests a second, above 0, or leave it out"
+        )
+    return rate
 
 
 def event_partitions(value: str) -> int:

@@ -21,6 +21,7 @@ from serving.bundle_desk import BundleDesk
 from serving.bundles import KeeperSettings, StateKeeper
 from serving.candidates.query import PageRequest
 from serving.clock import Clock, wall_clock
+from serving.deletions import DeletionDesk
 from serving.event_intake import EventIntake
 from serving.experiment_desk import ExperimentDesk, ExperimentPlaces
 from serving.experiment_watch import ExperimentWatch, WatchClocks
@@ -56,6 +57,9 @@ OpenEvents = Callable[[FeatureReader], EventLog]
 OpenImpressions = Callable[[Metrics], ImpressionLog]
 """Opens the log of what members are shown, which counts what becomes of it; connects to nothing yet."""
 
+OpenDeletions = Callable[[FeatureReader, Callable[[], EventLog]], DeletionDesk]
+"""Opens what forgets members, beside the feature store and the event log."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -85,6 +89,7 @@ class HomepageService:
         experiments: ExperimentPlaces | None = None,
         open_impressions: OpenImpressions | None = None,
         shadow_folder: Path | None = None,
+        open_deletions: OpenDeletions | None = None,
     ) -> None:
         self.metrics = Metrics()
         self._bundles = bundles
@@ -107,6 +112,8 @@ class HomepageService:
         self._events: EventIntake | None = None
         self.load = LoadGate(self._pages.limits)
         self._store_watch: StoreWatch | None = None
+        self._open_deletions = open_deletions
+        self._deletions: DeletionDesk | None = None
         self._arrivals: ArrivalSource | None = None
         self._memory: SeedMemory | None = None
         self._holder = StateHolder()
@@ -124,6 +131,8 @@ class HomepageService:
         self._memory = self._open_memory(reader) if self._open_memory is not None else None
         settings = replace(self._settings, schema_hash=schema_hash, pages=self._pages)
         self._reader = reader
+        if self._open_deletions is not None:
+            self._deletions = self._open_deletions(reader, lambda: self.events.log)
         self._maker = self._maker_of(reader)
         self._store_watch = StoreWatch(reader.healthy, self.metrics.feature_store_answers)
         self.keeper = StateKeeper(
@@ -139,6 +148,8 @@ class HomepageService:
         self._try_events(reader)
         if self._open_impressions is not None:
             self._impressions = self._open_impressions(self.metrics)
+        if watch and self._deletions is not None:
+            self._deletions.start()
         if watch:
             self.keeper.start()
             self._store_watch.start()
@@ -162,8 +173,9 @@ class HomepageService:
             reader, breaker, self.now, self._canary, limits.kept_members, limits.kept_seconds
         )
         return HomepageMaker(
-            reader, self.metrics, self._new_id, self._pages, self._memory, lambda: self.experiments, steady
-        )
+            reader, self.metrics, self._new_id, self._pages, self._memory, lambda: self.experiments, steady,
+            None if self._deletions is None else self._deletions.is_deleted,
+        )  # fmt: skip
 
     def _canary(self) -> str | None:
         state = self._holder.current
@@ -177,6 +189,8 @@ class HomepageService:
             self._store_watch.stop()
         if self.watch is not None:
             self.watch.stop()
+        if self._deletions is not None:
+            self._deletions.stop()
         if self._impressions is not None:
             self._impressions.close()
         if self.keeper is not None:
@@ -291,6 +305,15 @@ class HomepageService:
         if self._arrivals is None:
             raise NotReadyError("this server takes in no titles and members: it has no lake to keep them")
         return self._arrivals
+
+    @property
+    def deletions(self) -> DeletionDesk:
+        """What forgets members; raises :class:`NotReadyError` where this server has no such thing."""
+        if self._deletions is None:
+            raise NotReadyError(
+                "this server deletes no members: it has no lake and no online store of its own"
+            )
+        return self._deletions
 
     @property
     def events(self) -> EventIntake:

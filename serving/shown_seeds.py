@@ -46,6 +46,10 @@ class ShownSeeds:
         pages = self._client.lrange(_KEY.format(user_id=user_id), 0, PAGES - 1)
         return frozenset(seed for page in pages for seed in json.loads(page))
 
+    def forget(self, user_id: str) -> int:
+        """Remove what is remembered of a member; return how many things that were."""
+        return int(self._client.delete(_KEY.format(user_id=user_id)))
+
     def remember(self, user_id: str, seeds: Sequence[str]) -> None:
         """Put a page's seeds before those of earlier pages, in one round trip."""
         key = _KEY.format(user_id=user_id)

@@ -46,8 +46,11 @@ class ModelVectors:
         """Return a member's vector (1, d), NaN for somebody the training did not know."""
         row = self.row_of_user.get(user_id)
         if row is None:
-            return np.full((1, self.titles.shape[1]), np.nan, dtype=np.float32)
+            return self._nothing()
         return self.users[row : row + 1]
+
+    def _nothing(self) -> NDArray[np.float32]:
+        return np.full((1, self.titles.shape[1]), np.nan, dtype=np.float32)
 
     def versions_in(self, catalogue: Catalogue) -> frozenset[str]:
         """Return the store's model versions that are this model: all their title vectors equal ours.
@@ -73,7 +76,8 @@ class ModelVectors:
         """Return the member with our vector, or none, where theirs is of another model."""
         if member.model_version in versions:
             return member
-        features = {**member.features, s.USER_EMBEDDING: self.of_member(member.user_id)}
+        vector = self._nothing() if member.forgotten else self.of_member(member.user_id)
+        features = {**member.features, s.USER_EMBEDDING: vector}
         return replace(member, features=features)
 
 

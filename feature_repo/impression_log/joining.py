@@ -53,7 +53,7 @@ def join_impressions(
     done = Joined()
     if not lake.exists(SHOWN_TILES):
         return done
-    with _alone(lake):
+    with alone(lake):
         done.expired = expire_impressions(lake, now, keep)
         done.compacted = compact(lake)
         wanted = [day for day in log_days(lake) if _is_within(day.day, since, until)]
@@ -82,8 +82,8 @@ def _join_day(lake: Lake, day: LogDay) -> int:
 
 
 @contextmanager
-def _alone(lake: Lake) -> Iterator[None]:
-    """Let no other join of a local lake run meanwhile; elsewhere one at a time is left to the operator."""
+def alone(lake: Lake) -> Iterator[None]:
+    """Let no join of a local lake run meanwhile; elsewhere one at a time is left to the operator."""
     if not isinstance(lake.filesystem, pafs.LocalFileSystem):
         yield
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from feature_repo import schema as s
+from feature_repo.deletion.tombstones import DeletedMembers
 from feature_repo.stream.arrival import NewEvents
 from feature_repo.stream.event_log import LogEntry, Position
 from feature_repo.stream.event_record import decode_events
@@ -25,7 +26,8 @@ class Batch:
     """Entries of several partitions, decoded.
 
     ``events`` are rows of EVENTS in the order of the log, ``partitions`` (n,) that of each; ``positions``
-    says up to where each partition was read, ``appended_at_ms`` when each entry was appended.
+    says up to where each partition was read, ``appended_at_ms`` when each entry was appended, and
+    ``taken_at_ms`` (n,) when the entry of each event was.
     """
 
     events: pa.RecordBatch
@@ -33,6 +35,7 @@ class Batch:
     positions: dict[int, Position]
     appended_at_ms: list[int]
     dead: list[DeadLetter] = field(default_factory=list)
+    taken_at_ms: list[int] = field(default_factory=list)
 
     @classmethod
     def of(cls, read: dict[int, list[LogEntry]]) -> Batch:
@@ -49,7 +52,22 @@ class Batch:
             {partition: entries[-1].position for partition, entries in read.items() if entries},
             [entry.appended_at_ms for _, entry in placed],
             dead,
+            [placed[at][1].appended_at_ms for at in good],
         )
+
+    def without(self, deleted: DeletedMembers) -> Batch:
+        """Return the batch without events that were appended before their member was deleted."""
+        users = self.events[s.USER_ID].dictionary_encode()
+        deleted_at = [deleted.deleted_at(user) for user in users.dictionary.to_pylist()]
+        if not any(deleted_at):
+            return self
+        until = np.array([at or -1 for at in deleted_at], dtype=np.int64)[users.indices.to_numpy()]
+        kept = np.array(self.taken_at_ms, dtype=np.int64) > until
+        taken_at = [at for at, is_kept in zip(self.taken_at_ms, kept.tolist(), strict=True) if is_kept]
+        return replace(
+            self, events=self.events.filter(pa.array(kept)), partitions=self.partitions[kept],
+            taken_at_ms=taken_at,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,12 @@ class EventLog(Protocol):
     def trim(self, before: datetime) -> None:
         """Forget the entries appended before an aware instant, in whole milliseconds of the log's clock."""
 
+    def forget(self, key: str, until_ms: int) -> int:
+        """Remove what of a key was appended until then (milliseconds of the log's clock); return how many.
+
+        A log that cannot remove single entries removes none: they go when their time is over.
+        """
+
     def close(self) -> None:
         """Let go of the connections."""
 

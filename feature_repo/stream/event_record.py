@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from feature_repo.ingest.conversion import expected, written_instants
 from feature_repo.ingest.faults import RowFaults
 from feature_repo.ingest.validation import FIRST_INSTANT, LAST_INSTANT, check_rows
-from feature_repo.schema import EVENT_TIMESTAMP, EVENTS, Column
+from feature_repo.schema import EVENT_TIMESTAMP, EVENTS, USER_ID, Column
 from feature_repo.stream.event_log import LogRecord
 from feature_repo.transforms.calendar import epoch_microseconds
 
@@ -58,6 +58,15 @@ def encode_event(event: Event) -> LogRecord:
         "device_type": event.device_type,
     }
     return LogRecord(event.user_id, orjson.dumps(values))
+
+
+def is_about(value: bytes, user_id: str) -> bool:
+    """Say whether a record is of a member; of bytes that are no record, whether the id stands in them."""
+    try:
+        record = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return user_id.encode() in value
+    return isinstance(record, dict) and record.get(USER_ID) == user_id
 
 
 def decode_events(values: Sequence[bytes]) -> tuple[pa.RecordBatch, list[int], list[tuple[int, str]]]:

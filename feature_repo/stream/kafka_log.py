@@ -243,6 +243,10 @@ class KafkaEventLog:
             for trimmed in self._admin.delete_records(ends, request_timeout=self._seconds).values():
                 trimmed.result()
 
+    def forget(self, key: str, until_ms: int) -> int:  # noqa: ARG002  (nothing can be done about them)
+        """Remove nothing: Kafka forgets whole segments by their age alone."""
+        return 0
+
     def close(self) -> None:
         """Close the connections."""
         for reader in self._readers.values():

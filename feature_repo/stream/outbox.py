@@ -14,9 +14,17 @@ import pyarrow as pa
 import redis
 
 from feature_repo import schema as s
+from feature_repo.deletion.tombstones import VERSION
 from feature_repo.ingest.lake import Lake
 from feature_repo.stream.leases import LeaseLostError, Leases
-from feature_repo.stream.state_store import FLUSHED, OUTBOX, StateStore, outbox_rows
+from feature_repo.stream.state_store import (
+    FLUSHED,
+    OUTBOX,
+    MembersDeletedError,
+    StateStore,
+    guard_deletions,
+    outbox_rows,
+)
 
 FLUSHING_PARTITION: Final = 0
 """Whoever holds it flushes for all."""
@@ -46,9 +54,18 @@ class Outbox:
     def flush(self) -> int:
         """Write what is in the outbox into the lake; return how many rows.
 
-        Raises ``LeaseLostError`` where another processor has taken over; it writes the same again.
+        Raises ``LeaseLostError`` where another processor has taken over; it writes the same again. Where
+        members are deleted meanwhile, what was written is taken back and written without them.
         """
+        while True:
+            try:
+                return self._flush()
+            except MembersDeletedError:
+                self._take_back(int(self._store.client.get(FLUSHED) or 0))
+
+    def _flush(self) -> int:
         client = self._store.client
+        deletions = int(client.get(VERSION) or 0)
         values = client.lrange(OUTBOX, 0, -1)
         if not values:
             return 0
@@ -58,19 +75,30 @@ class Outbox:
             by_table.setdefault(name, []).append(rows)
         with self._lake.transaction() as transaction:
             written = sum(
-                transaction.append(_TABLES[name], pa.concat_tables(parts), f"stream-{number:010d}")
+                transaction.append(_TABLES[name], pa.concat_tables(parts), _file(number))
                 for name, parts in by_table.items()
             )
-        self._cut(len(values))
+        self._cut(len(values), deletions)
         return written
 
-    def _cut(self, values: int) -> None:
+    def _take_back(self, number: int) -> None:
+        for table in _TABLES.values():
+            for path in self._lake.files(table):
+                if path.endswith(f"/{_file(number)}.parquet"):
+                    self._lake.filesystem.delete_file(path)
+
+    def _cut(self, values: int, deletions: int) -> None:
         with self._store.client.pipeline(transaction=True) as transaction:
             try:
                 self._leases.guard(transaction, (FLUSHING_PARTITION,))
+                guard_deletions(transaction, deletions)
                 transaction.multi()
                 transaction.ltrim(OUTBOX, values, -1)
                 transaction.incr(FLUSHED)
                 transaction.execute()
             except redis.WatchError as error:
                 raise LeaseLostError("the outbox was taken over while it was flushed") from error
+
+
+def _file(number: int) -> str:
+    return f"stream-{number:010d}"

@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 from feature_repo import schema as s
+from feature_repo.deletion.tombstones import DeletedMembers
 from feature_repo.store import FeatureGateway
 from feature_repo.stream.arrival import LATENESS, arrive
 from feature_repo.stream.batch import Batch, Watching, watching_events
@@ -30,7 +31,7 @@ from feature_repo.stream.event_log import EventLog, Position
 from feature_repo.stream.folding import Advanced, advance_members, snapshots_now
 from feature_repo.stream.leases import Leases
 from feature_repo.stream.live_plays import Plays, weigh_plays
-from feature_repo.stream.state_store import Commit, StateStore
+from feature_repo.stream.state_store import Commit, MembersDeletedError, StateStore
 from feature_repo.stream.thumbs import hidden_titles, latest_thumbs, thumbs_of
 from feature_repo.stream.title_codes import TitleCodes
 from feature_repo.transforms.arrow_columns import microseconds, record_batch
@@ -72,6 +73,7 @@ class Parts:
     observer: Observer
     clock: Callable[[], datetime]
     events: EventClock
+    deleted: DeletedMembers
 
 
 class Processor:
@@ -91,7 +93,9 @@ class Processor:
         batch = self._read(wait)
         if not batch.positions:
             return 0
-        change = Commit(positions=batch.positions, dead=batch.dead)
+        deletions = self._parts.deleted.refresh()
+        batch = batch.without(self._parts.deleted)
+        change = Commit(positions=batch.positions, dead=batch.dead, deletions=deletions)
         change.rows.append((s.EVENTS, batch.events))
         if len(batch.events):
             self._parts.events.saw(int(microseconds(batch.events[s.EVENT_TIMESTAMP]).max()))
@@ -109,14 +113,17 @@ class Processor:
         """Make the snapshots of members whose hour is over at ``now_us``; return how many."""
         parts, made = self._parts, 0
         for partition in parts.leases.held:
+            deletions = parts.deleted.refresh()
             while due := parts.store.due(partition, now_us, self._settings.members_per_turn):
                 users, hours = list(due), np.array(list(due.values()), dtype=np.int64)
-                rows = snapshots_now(
-                    parts.store.members(users), users, hours, parts.titles.current(), parts.clock()
-                )
+                states = parts.store.members(users)
+                if len(np.unique(states.owners)) < len(users):
+                    break  # one of them was deleted since; the others come with the next turn
+                rows = snapshots_now(states, users, hours, parts.titles.current(), parts.clock())
                 parts.gateway.write_online(s.USER_SNAPSHOT, pa.Table.from_batches([rows]))
                 over: dict[str, int | None] = dict.fromkeys(users)
                 change = Commit(open_hours={partition: over}, rows=[(s.USER_SNAPSHOT, rows)])
+                change.users, change.deletions = users, deletions
                 self._commit(change)
                 made += len(users)
         return made
@@ -133,9 +140,20 @@ class Processor:
     def _commit(self, change: Commit) -> None:
         try:
             self._parts.store.commit(change, self._parts.leases)
+        except MembersDeletedError:
+            self._positions.clear()
+            self._take_back({*change.users, *change.thumbs})
+            raise
         except Exception:
             self._positions.clear()  # somebody else may have moved them, or this one after all
             raise
+
+    def _take_back(self, users: set[str]) -> None:
+        """Remove what was pushed online of members who were deleted since."""
+        self._parts.deleted.refresh()
+        for user in users:
+            if self._parts.deleted.deleted_at(user) is not None:
+                self._parts.gateway.forget_member(user)
 
     def _watch(self, batch: Batch, change: Commit) -> tuple[int, int]:
         """Advance the members who watched; return how many events were duplicates, and how many late."""

@@ -28,6 +28,7 @@ from feature_repo.stream.event_log import (
     partition_of,
     require_partition,
 )
+from feature_repo.stream.event_record import is_about
 
 NAME: Final = "marquee:events"
 RETENTION: Final = timedelta(days=7)
@@ -37,6 +38,7 @@ _FIELD: Final = b"e"
 _BEGINNING: Final = "0-0"
 _ANSWER_SECONDS: Final = 2.0
 _CONNECT_SECONDS: Final = 0.5
+_FORGET_AT_ONCE: Final = 2_000
 _LONGEST_BLOCK: Final = 1.0
 """In seconds: a waiting read asks again this often, so that a Redis that hangs is noticed."""
 
@@ -202,6 +204,16 @@ class RedisEventLog:
         with _answering(f"trim before {before.isoformat()}"):
             for partition in range(self._partitions):
                 self._client.xtrim(self._key(partition), minid=oldest, approximate=False)
+
+    def forget(self, key: str, until_ms: int) -> int:
+        """Remove a key's entries, a part of its partition at a time."""
+        stream, gone, after = self._key(partition_of(key, self._partitions)), 0, "-"
+        with _answering(f"remove entries from {stream}"):
+            while entries := self._client.xrange(stream, min=after, max=str(until_ms), count=_FORGET_AT_ONCE):
+                of_key = [at for at, fields in entries if is_about(fields.get(_FIELD, b""), key)]
+                gone += self._client.xdel(stream, *of_key) if of_key else 0
+                after = f"({entries[-1][0].decode()}"
+        return gone
 
     def close(self) -> None:
         """Close the connections."""

@@ -14,6 +14,7 @@ from uuid import uuid4
 import structlog
 from redis.exceptions import RedisError
 
+from feature_repo.deletion.tombstones import DeletedMembers
 from feature_repo.ingest.lake import Lake
 from feature_repo.progress import Progress
 from feature_repo.settings import Settings
@@ -71,6 +72,7 @@ class StreamRunner:
             log=log, store=store, gateway=gateway, leases=self._leases, codes=codes,
             titles=TitleMetadata(lake, TitleFeed.open(gateway.online_url), codes),
             countries=MemberCountries(gateway), observer=self.metrics, clock=_wall, events=self._clock,
+            deleted=DeletedMembers(store.client),
         )  # fmt: skip
         self._processor = Processor(self._parts, chosen.processor)
         self._outbox = Outbox(store, lake, self._leases, chosen.flush_every)

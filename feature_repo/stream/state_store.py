@@ -15,6 +15,7 @@ import pyarrow as pa
 import redis
 
 from feature_repo import schema as s
+from feature_repo.deletion.tombstones import VERSION
 from feature_repo.stream.event_log import Position
 from feature_repo.stream.leases import LeaseLostError, Leases
 from feature_repo.stream.live_plays import Plays, add_plays
@@ -46,7 +47,7 @@ class Commit:
 
     ``positions``: per partition, up to where the log has been dealt with. ``open_hours``: per partition and
     member the instant (microseconds) at which a snapshot is due; None: no longer. ``rows``: what goes to the
-    lake.
+    lake. ``deletions``: the version of the tombstones that the batch heeds; None: it is of no member's doing.
     """
 
     positions: dict[int, Position] = field(default_factory=dict)
@@ -57,6 +58,11 @@ class Commit:
     thumbs: dict[str, dict[str, str]] = field(default_factory=dict)
     rows: list[tuple[s.Table, pa.RecordBatch]] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
+    deletions: int | None = None
+
+
+class MembersDeletedError(LeaseLostError):
+    """Members were deleted since the batch was begun; it does not count, and is made again without them."""
 
 
 class StateStore:
@@ -97,16 +103,31 @@ class StateStore:
         return {user.decode(): int(hour) for user, hour in found}
 
     def commit(self, change: Commit, leases: Leases) -> None:
-        """Make a batch count, wholly or not at all; raises :class:`LeaseLostError` where it does not."""
+        """Make a batch count, wholly or not at all.
+
+        Raises :class:`LeaseLostError` where it does not, :class:`MembersDeletedError` among them.
+        """
         partitions = tuple({*change.positions, *change.open_hours})
         with self.client.pipeline(transaction=True) as transaction:
             try:
                 leases.guard(transaction, partitions)
+                if change.deletions is not None:
+                    guard_deletions(transaction, change.deletions)
                 transaction.multi()
                 write(transaction, change)
                 transaction.execute()
             except redis.WatchError as error:
                 raise LeaseLostError("a partition was taken over while its batch was written") from error
+
+
+def guard_deletions(transaction: Any, version: int) -> None:
+    """Let ``transaction`` (a watching pipeline) fail if members are deleted before it is executed.
+
+    Raises :class:`MembersDeletedError` where that has happened since ``version`` of the tombstones.
+    """
+    transaction.watch(VERSION)
+    if int(transaction.get(VERSION) or 0) != version:
+        raise MembersDeletedError("members were deleted while the batch was made")
 
 
 def write(transaction: Any, change: Commit) -> None:
@@ -123,7 +144,7 @@ def write(transaction: Any, change: Commit) -> None:
         transaction.hset(thumbs_key(user), mapping=thumbs)
     for table, batch in change.rows:
         if batch.num_rows:
-            transaction.rpush(OUTBOX, outbox_value(table, batch))
+            transaction.rpush(OUTBOX, outbox_value(table.name, batch))
     for letter in change.dead:
         fields = {
             "partition": letter.partition, "position": letter.position, "reason": letter.reason,
@@ -142,10 +163,15 @@ def thumbs_key(user_id: str) -> str:
     return f"{PREFIX}thumbs:{user_id}"
 
 
-def outbox_value(table: s.Table, batch: pa.RecordBatch) -> bytes:
+def open_hours_key(partition: int) -> str:
+    """Return the key of a partition's open hours."""
+    return _OPEN_HOURS.format(partition=partition)
+
+
+def outbox_value(table: str, batch: pa.RecordBatch) -> bytes:
     """Return rows with the name of their table, as the outbox keeps them."""
     sink = pa.BufferOutputStream()
-    named = batch.replace_schema_metadata({"table": table.name})
+    named = batch.replace_schema_metadata({"table": table})
     options = pa.ipc.IpcWriteOptions(compression="zstd")
     with pa.ipc.new_stream(sink, named.schema, options=options) as writer:
         writer.write_batch(named)

@@ -8,14 +8,12 @@ from flask import Blueprint, Flask, Response, request
 from pydantic import BaseModel
 
 from serving.api import operations as o
-from serving.api.admin import require_admin
 from serving.api.bundle_models import Activation, BundleParameters
 from serving.api.operations import parse, read_body, service
 from serving.api.problems import problem
 from serving.bundle_desk import BundleChangeError, UnknownBundleError
 
 blueprint = Blueprint("bundles", __name__)
-blueprint.before_request(require_admin)
 
 
 @blueprint.get(o.LIST_BUNDLES.rule)

@@ -9,7 +9,6 @@ from pydantic import BaseModel
 
 from experiments.definitions import ExperimentDefinition
 from serving.api import operations as o
-from serving.api.admin import require_admin
 from serving.api.experiment_models import (
     ExperimentDetails,
     ExperimentList,
@@ -21,7 +20,6 @@ from serving.api.experiment_models import (
 from serving.api.operations import parse, read_body, service
 
 blueprint = Blueprint("experiments", __name__)
-blueprint.before_request(require_admin)
 
 
 @blueprint.post(o.CREATE_EXPERIMENT.rule)

@@ -8,7 +8,7 @@ import structlog
 from flask import Blueprint, Response
 from werkzeug.exceptions import HTTPException, NotFound
 
-from serving.api.admin import require_admin
+from serving.api.access import require_scope
 from serving.api.models import Homepage, HomepageParameters
 from serving.api.operations import HOMEPAGE, parse, service
 from serving.api.timing import report_stages
@@ -29,7 +29,7 @@ def homepage(user_id: str) -> Response:
     """Answer a member's page, made for ``at`` or for the service's present."""
     asked = parse(HomepageParameters, user_id=user_id)
     if asked.explain or asked.arms is not None:
-        require_admin()
+        require_scope("admin")
     marquee = service()
     state = marquee.state
     at = state.clock() if asked.at is None else asked.at.astimezone(UTC)

@@ -161,6 +161,18 @@ class TitleAccepted(_Answer):
     known_since: AwareDatetime
 
 
+class DeletionReport(_Answer):
+    """How far the deletion of a member is. It does not say which member."""
+
+    deletion_id: str
+    state: Literal["pending", "done"] = Field(
+        description="pending: no page knows the member any more, the lake may; done: nor does the lake"
+    )
+    requested_at: AwareDatetime
+    finished_at: AwareDatetime | None
+    removed: dict[str, int] = Field(description="rows removed so far, by table of the lake")
+
+
 class RejectedEvent(_Answer):
     """An event that was not taken in."""
 
@@ -221,7 +233,7 @@ class HomepageParameters(BaseModel):
         None, description="ISO 3166-1 alpha-2; that of the member's profile if left out"
     )
     explain: bool = Field(
-        False, description="adds `explanation`, the way of every candidate; needs the admin token"
+        False, description="adds `explanation`, the way of every candidate; needs the scope admin"
     )
     title_id: Identifier | None = Field(
         None, description="with `explain`: the way of this title alone, whatever became of it"
@@ -229,7 +241,7 @@ class HomepageParameters(BaseModel):
     arms: Annotated[str, StringConstraints(max_length=1000)] | None = Field(
         None,
         description="`layer:experiment/arm`, one or several with commas between: a preview under these arms "
-        "of running experiments, whatever the member's own are; needs the admin token",
+        "of running experiments, whatever the member's own are; needs the scope admin",
     )
 
     @property
@@ -249,6 +261,18 @@ class TitleParameters(BaseModel):
     """Parameters of a title."""
 
     title_id: Identifier
+
+
+class MemberParameters(BaseModel):
+    """Parameters of a member."""
+
+    user_id: Identifier
+
+
+class DeletionParameters(BaseModel):
+    """Parameters of a deletion."""
+
+    deletion_id: Annotated[str, StringConstraints(pattern="^[0-9a-f-]{36}$")]
 
 
 class NoParameters(BaseModel):

@@ -16,13 +16,18 @@ from serving.api.problems import PROBLEM_JSON
 _REFERENCE: Final = "#/components/schemas/{model}"
 _References = Mapping[Any, dict[str, Any]]
 """(model, mode) to the reference of its schema."""
+_KEY: Final = {
+    "type": "http", "scheme": "bearer", "description": "a client's key, good for the scopes it was made with"
+}  # fmt: skip
 _HEADERS: Final = {
     "Server-Timing": {"description": "milliseconds per stage", "schema": {"type": "string"}},
 }
 
 
-def openapi_document(operations: Sequence[Operation], version: str = "1") -> dict[str, Any]:
-    """Return the document as JSON values."""
+def openapi_document(
+    operations: Sequence[Operation], version: str = "1", *, keyed: bool = True
+) -> dict[str, Any]:
+    """Return the document as JSON values. Unless the server is ``keyed``, only admin calls need a key."""
     models: list[tuple[type[BaseModel], Literal["serialization", "validation"]]] = [
         (Problem, "serialization")
     ]
@@ -33,18 +38,23 @@ def openapi_document(operations: Sequence[Operation], version: str = "1") -> dic
     return {
         "openapi": "3.1.0",
         "info": {"title": "Marquee", "version": version, "description": "Personal homepages."},
-        "paths": _paths(operations, references),
+        "paths": _paths(operations, references, keyed),
         "components": {
             "schemas": definitions["$defs"],
-            "securitySchemes": {"admin": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {"key": _KEY},
         },
     }
 
 
-def _paths(operations: Sequence[Operation], references: _References) -> dict[str, dict[str, Any]]:
+def _paths(
+    operations: Sequence[Operation], references: _References, keyed: bool
+) -> dict[str, dict[str, Any]]:
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         paths.setdefault(operation.path, {})[operation.method] = _operation(operation, references)
+        if operation.scope == "admin" or (keyed and operation.scope is not None):
+            # OpenAPI 3.1 lets a scheme other than OAuth2 name the roles that a call needs.
+            paths[operation.path][operation.method]["security"] = [{"key": [operation.scope]}]
     return paths
 
 
@@ -55,7 +65,7 @@ def _operation(operation: Operation, references: _References) -> dict[str, Any]:
         str(status.value): _response(_meaning(operation, status), operation.content_type, schema)
         for status in operation.success
     }
-    for status in operation.problems:
+    for status in operation.refusals:
         responses[str(status.value)] = _response(
             status.phrase, PROBLEM_JSON, references[Problem, "serialization"]
         )
@@ -67,8 +77,6 @@ def _operation(operation: Operation, references: _References) -> dict[str, Any]:
             "required": operation.body_required,
             "content": {"application/json": {"schema": references[operation.body, "validation"]}},
         }
-    if operation.admin:
-        described["security"] = [{"admin": []}]
     return described
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from functools import cache
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, current_app
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from serving.api.access import ACCESS, Access
 from serving.api.models import Health, Readiness
 from serving.api.openapi import openapi_document
 from serving.api.operations import ALIVE, DESCRIPTION, METRICS, OPERATIONS, READY, service
@@ -42,9 +43,10 @@ def metrics() -> Response:
 @blueprint.get(DESCRIPTION.rule)
 def openapi() -> Response:
     """Answer the description of this interface."""
-    return Response(_document(), content_type="application/json")
+    access: Access = current_app.extensions[ACCESS]
+    return Response(_document(access.keys is not None), content_type="application/json")
 
 
 @cache
-def _document() -> str:
-    return json.dumps(openapi_document(OPERATIONS))
+def _document(keyed: bool) -> str:
+    return json.dumps(openapi_document(OPERATIONS, keyed=keyed))

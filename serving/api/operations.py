@@ -12,11 +12,13 @@ from werkzeug.exceptions import BadRequest
 
 from experiments.definitions import Experiment, ExperimentDefinition
 from serving.api import bodies as b, bundle_models, event_bodies, experiment_models as x, models as m
+from serving.api_keys import Scope
 from serving.bundle_desk import BundleList
 from serving.service import HomepageService
 from training.bundle import AliasChange
 
 SERVICE: Final = "homepage_service"
+_NOT_LET_IN: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
 _Parameters = TypeVar("_Parameters", bound=BaseModel)
 
 
@@ -26,7 +28,7 @@ class Operation:
 
     ``path`` is in OpenAPI's notation; ``answer`` a model, or the JSON schema of an answer that has none;
     ``problems`` the errors it may answer; ``body`` what a client sends, ``body_required`` whether it must;
-    ``admin`` calls need the admin token.
+    ``scope`` is what a client's key must be good for; None: the call is open to everybody.
     """
 
     path: str
@@ -35,11 +37,16 @@ class Operation:
     answer: type[BaseModel] | dict[str, str]
     problems: tuple[HTTPStatus, ...] = ()
     content_type: str = "application/json"
-    method: Literal["get", "post", "put"] = "get"
+    method: Literal["get", "post", "put", "delete"] = "get"
     body: type[BaseModel] | None = None
     success: tuple[HTTPStatus, ...] = (HTTPStatus.OK,)
-    admin: bool = False
+    scope: Scope | None = None
     body_required: bool = True
+
+    @property
+    def refusals(self) -> tuple[HTTPStatus, ...]:
+        """The errors that a call may answer: its own, and those of who may call what and how often."""
+        return self.problems if self.scope is None else (*self.problems, *_NOT_LET_IN)
 
     @property
     def rule(self) -> str:
@@ -49,12 +56,11 @@ class Operation:
 
 HOMEPAGE: Final = Operation(
     "/v1/members/{user_id}/homepage", "A member's homepage.", m.HomepageParameters, m.Homepage,
-    (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND,
-     HTTPStatus.SERVICE_UNAVAILABLE),
+    (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE), scope="homepage",
 )  # fmt: skip
 SIMILAR: Final = Operation(
     "/v1/titles/{title_id}/similar", "Titles like this one.", m.SimilarParameters, m.SimilarTitles,
-    (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE),
+    (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE), scope="homepage",
 )  # fmt: skip
 _REFUSED: Final = (
     HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -63,18 +69,28 @@ _REFUSED: Final = (
 SIGN_UP: Final = Operation(
     "/v1/members", "Take in a new member.", m.NoParameters, m.MemberAccepted,
     (*_REFUSED, HTTPStatus.CONFLICT),
-    method="post", body=b.SignUp, success=(HTTPStatus.CREATED, HTTPStatus.OK),
+    method="post", body=b.SignUp, success=(HTTPStatus.CREATED, HTTPStatus.OK), scope="events",
+)  # fmt: skip
+DELETE_MEMBER: Final = Operation(
+    "/v1/members/{user_id}", "Forget a member and all that is known of them.", m.MemberParameters,
+    m.DeletionReport, (HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE),
+    method="delete", success=(HTTPStatus.ACCEPTED,), scope="admin",
+)  # fmt: skip
+DELETION: Final = Operation(
+    "/v1/deletions/{deletion_id}", "How far the deletion of a member is.", m.DeletionParameters,
+    m.DeletionReport, (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE),
+    scope="admin",
 )  # fmt: skip
 TITLE: Final = Operation(
     "/v1/titles/{title_id}", "Take in a title, new or changed.", m.TitleParameters, m.TitleAccepted,
-    (*_REFUSED, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN),
-    method="put", body=b.TitleRecord, success=(HTTPStatus.CREATED, HTTPStatus.OK), admin=True,
+    _REFUSED,
+    method="put", body=b.TitleRecord, success=(HTTPStatus.CREATED, HTTPStatus.OK), scope="admin",
 )  # fmt: skip
 EVENTS: Final = Operation(
     "/v1/events", "Take in what members did: a batch of events, or one.", m.NoParameters, m.EventsAccepted,
-    _REFUSED, method="post", body=event_bodies.EventsSent, success=(HTTPStatus.ACCEPTED,),
+    _REFUSED, method="post", body=event_bodies.EventsSent, success=(HTTPStatus.ACCEPTED,), scope="events",
 )  # fmt: skip
-_TO_OPERATORS: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE)
+_TO_OPERATORS: Final = (HTTPStatus.SERVICE_UNAVAILABLE,)
 _OF_ONE: Final = (*_TO_OPERATORS, HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND)
 _CHANGING: Final = (
     *_OF_ONE, HTTPStatus.CONFLICT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -82,46 +98,46 @@ _CHANGING: Final = (
 CREATE_EXPERIMENT: Final = Operation(
     "/v1/experiments", "Keep a new experiment, as a draft.", m.NoParameters, Experiment,
     tuple(status for status in _CHANGING if status != HTTPStatus.NOT_FOUND),
-    method="post", body=ExperimentDefinition, success=(HTTPStatus.CREATED,), admin=True,
+    method="post", body=ExperimentDefinition, success=(HTTPStatus.CREATED,), scope="admin",
 )  # fmt: skip
 LIST_EXPERIMENTS: Final = Operation(
-    "/v1/experiments", "All experiments.", m.NoParameters, x.ExperimentList, _TO_OPERATORS, admin=True
+    "/v1/experiments", "All experiments.", m.NoParameters, x.ExperimentList, _TO_OPERATORS, scope="admin"
 )
 EXPERIMENT: Final = Operation(
     "/v1/experiments/{name}", "An experiment with its decisions and alerts.", x.ExperimentParameters,
-    x.ExperimentDetails, _OF_ONE, admin=True,
+    x.ExperimentDetails, _OF_ONE, scope="admin",
 )  # fmt: skip
 START_EXPERIMENT: Final = Operation(
     "/v1/experiments/{name}/start", "Deal members to an experiment.", x.ExperimentParameters, Experiment,
-    _CHANGING, method="post", body=x.StatusChange, body_required=False, admin=True,
+    _CHANGING, method="post", body=x.StatusChange, body_required=False, scope="admin",
 )  # fmt: skip
 PAUSE_EXPERIMENT: Final = Operation(
     "/v1/experiments/{name}/pause", "Let the members of an experiment see control.", x.ExperimentParameters,
-    Experiment, _CHANGING, method="post", body=x.StatusChange, body_required=False, admin=True,
+    Experiment, _CHANGING, method="post", body=x.StatusChange, body_required=False, scope="admin",
 )  # fmt: skip
 PROMOTE_EXPERIMENT: Final = Operation(
     "/v1/experiments/{name}/promote", "End an experiment for an arm; a ranker's bundle becomes champion.",
-    x.ExperimentParameters, Experiment, _CHANGING, method="post", body=x.Promotion, admin=True,
+    x.ExperimentParameters, Experiment, _CHANGING, method="post", body=x.Promotion, scope="admin",
 )  # fmt: skip
 ROLL_BACK_EXPERIMENT: Final = Operation(
     "/v1/experiments/{name}/rollback", "End an experiment for control, or take its promotion back.",
-    x.ExperimentParameters, Experiment, _CHANGING, method="post", body=x.Rollback, admin=True,
+    x.ExperimentParameters, Experiment, _CHANGING, method="post", body=x.Rollback, scope="admin",
 )  # fmt: skip
 ANALYZE_EXPERIMENT: Final = Operation(
     "/v1/experiments/{name}/analysis", "What is known of an experiment by now.", x.ExperimentParameters,
-    {"type": "object"}, (*_OF_ONE, HTTPStatus.CONFLICT), admin=True,
+    {"type": "object"}, (*_OF_ONE, HTTPStatus.CONFLICT), scope="admin",
 )  # fmt: skip
 LIST_BUNDLES: Final = Operation(
     "/v1/bundles", "All bundles, what they are called, and why some were refused.", m.NoParameters,
-    BundleList, (*_TO_OPERATORS, HTTPStatus.CONFLICT), admin=True,
+    BundleList, (*_TO_OPERATORS, HTTPStatus.CONFLICT), scope="admin",
 )  # fmt: skip
 ACTIVATE_BUNDLE: Final = Operation(
     "/v1/bundles/{version}/activate", "Make a bundle champion or challenger.", bundle_models.BundleParameters,
-    AliasChange, _CHANGING, method="post", body=bundle_models.Activation, body_required=False, admin=True,
+    AliasChange, _CHANGING, method="post", body=bundle_models.Activation, body_required=False, scope="admin",
 )  # fmt: skip
 ROLL_BACK_BUNDLE: Final = Operation(
     "/v1/bundles/rollback", "Make the champion before the present one champion again.", m.NoParameters,
-    AliasChange, (*_TO_OPERATORS, HTTPStatus.CONFLICT), method="post", admin=True,
+    AliasChange, (*_TO_OPERATORS, HTTPStatus.CONFLICT), method="post", scope="admin",
 )  # fmt: skip
 ALIVE: Final = Operation("/healthz", "Whether the process is alive.", m.NoParameters, m.Health)
 READY: Final = Operation(
@@ -133,8 +149,9 @@ METRICS: Final = Operation(
 )  # fmt: skip
 DESCRIPTION: Final = Operation("/openapi.json", "This document.", m.NoParameters, {"type": "object"})
 OPERATIONS: Final = (
-    HOMEPAGE, SIMILAR, SIGN_UP, TITLE, EVENTS, CREATE_EXPERIMENT, LIST_EXPERIMENTS, EXPERIMENT,
-    START_EXPERIMENT, PAUSE_EXPERIMENT, PROMOTE_EXPERIMENT, ROLL_BACK_EXPERIMENT, ANALYZE_EXPERIMENT,
+    HOMEPAGE, SIMILAR, SIGN_UP, DELETE_MEMBER, DELETION, TITLE, EVENTS,
+    CREATE_EXPERIMENT, LIST_EXPERIMENTS, EXPERIMENT, START_EXPERIMENT, PAUSE_EXPERIMENT,
+    PROMOTE_EXPERIMENT, ROLL_BACK_EXPERIMENT, ANALYZE_EXPERIMENT,
     LIST_BUNDLES, ACTIVATE_BUNDLE, ROLL_BACK_BUNDLE,
     ALIVE, READY, METRICS, DESCRIPTION,
 )  # fmt: skip

@@ -16,6 +16,7 @@ from feature_repo.arrivals import UnknownTitleError
 from feature_repo.stream.event_log import EventLogError
 from serving.api.models import InvalidParameter, Problem
 from serving.arm_preparation import TreatmentRefusedError
+from serving.deletions import UnknownDeletionError
 from serving.intake import AlreadyMemberError
 from serving.load import OverloadedError
 from serving.served_experiments import UnknownArmError
@@ -50,6 +51,7 @@ def register_problems(app: Flask) -> None:
     """Answer every error as a problem."""
     app.register_error_handler(ValidationError, _invalid)
     app.register_error_handler(TitleNotFoundError, _not_found)
+    app.register_error_handler(UnknownDeletionError, _not_found)
     app.register_error_handler(UnknownTitleError, _unknown_title)
     app.register_error_handler(UnknownArmError, _unknown_arm)
     app.register_error_handler(ExperimentError, _refused_experiment)
@@ -108,7 +110,7 @@ def _refused(item: Any) -> InvalidParameter:
     return InvalidParameter(field=".".join(map(str, item["loc"])), value=value, remedy=remedy)
 
 
-def _not_found(error: TitleNotFoundError) -> Response:
+def _not_found(error: LookupError) -> Response:
     return problem(HTTPStatus.NOT_FOUND, str(error))
 
 

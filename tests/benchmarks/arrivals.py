@@ -23,7 +23,7 @@ import click
 from feature_repo.redis_server import running_redis
 from feature_repo.settings import Settings
 from feature_repo.store import FeatureGateway
-from serving.api.admin import ADMIN_TOKEN
+from serving.api.access import ADMIN_TOKEN
 from tests.benchmarks.http_load import ask
 from tests.benchmarks.pages import homepage_path
 from tests.benchmarks.results import Measurement

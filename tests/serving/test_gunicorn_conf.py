@@ -37,6 +37,14 @@ def test_alone_it_listens_on_this_machine_only_with_a_worker_per_core(
     assert read["preload_app"]
 
 
+def test_what_comes_before_the_body_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = configuration(monkeypatch)
+    longest = "/v1/members/" + "%F0%9F%98%80" * 128 + "/homepage?arms=" + "x" * 1000
+    assert len(f"GET {longest} HTTP/1.1") < read["limit_request_line"] <= 8190
+    assert read["limit_request_fields"] <= 100
+    assert read["limit_request_field_size"] <= 8190
+
+
 def test_a_worker_connects_after_the_fork_and_stops_its_watch_on_leaving(
     unstarted: Any, contents: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

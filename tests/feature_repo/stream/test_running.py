@@ -111,7 +111,7 @@ def test_a_flush_that_broke_off_is_written_again_and_nothing_stands_twice(servic
     append(service.log, first)
     drain(runner)
     outbox = Outbox(runner._parts.store, service.lake, runner._leases)
-    cut, outbox._cut = outbox._cut, lambda _values: None  # killed between the file and the cut
+    cut, outbox._cut = outbox._cut, lambda *_: None  # killed between the file and the cut
     outbox.flush()
     append(service.log, second)
     drain(runner)

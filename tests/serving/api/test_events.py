@@ -318,7 +318,7 @@ def test_answers_conform_to_the_openapi_document(client: FlaskClient, sent: Any,
 def test_the_openapi_document_tells_what_may_be_sent(client: FlaskClient) -> None:
     document = client.get("/openapi.json").get_json()
     call = document["paths"][PATH]["post"]
-    assert set(call["responses"]) == {"202", "400", "413", "415", "503"}
+    assert set(call["responses"]) == {"202", "400", "401", "403", "413", "415", "429", "503"}
     schema = call["requestBody"]["content"]["application/json"]["schema"]
     schema |= {"components": document["components"]}
     check = jsonschema.Draft202012Validator(schema)

@@ -240,7 +240,7 @@ def test_answers_conform_to_the_openapi_document(ask: Ask, lab: Any, tiles: Any)
 
     def check(answer: TestResponse, method: str, path: str) -> None:
         declared = document["paths"]["/v1/experiments" + path][method]
-        assert declared["security"] == [{"admin": []}]
+        assert declared["security"] == [{"key": ["admin"]}]
         content = declared["responses"][str(answer.status_code)]["content"]
         schema = content[answer.content_type]["schema"] | {"components": document["components"]}
         jsonschema.validate(answer.get_json(force=True), schema, cls=jsonschema.Draft202012Validator)

@@ -1,0 +1,184 @@
+"""Members who are to be forgotten: at once where pages come from, and in the lake soon after.
+
+A request is kept in Redis before it is answered, with the member's id until all is done and without it
+afterwards. One worker at a time goes over the lake, again and again until it finds nothing more: what a
+server, a processor or a join had in hand when the member was deleted may still have been written.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
+from uuid import uuid4
+
+import structlog
+from redis.exceptions import RedisError
+
+from feature_repo.deletion.lake_rows import erase_member
+from feature_repo.deletion.tombstones import KEEP, DeletedMembers
+from feature_repo.ingest.lake import Lake
+from feature_repo.store import FeatureGateway
+from feature_repo.stream.event_log import EventLog, EventLogError
+from feature_repo.stream.forgetting import forget_member
+
+_RECORD: Final = "marquee:deletion:{deletion_id}"
+_PENDING: Final = "marquee:deletions_pending"
+_WORKING: Final = "marquee:deletions_lock"
+_LONGEST_WORK: Final = timedelta(minutes=30)
+_LOOK_EVERY: Final = timedelta(seconds=5)
+_MOST_PASSES: Final = 10
+
+_log = structlog.get_logger(__name__)
+
+
+class UnknownDeletionError(LookupError):
+    """No deletion of that id is known: there was none, or it is long ago."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """A request to forget a member; ``removed`` counts rows by table. It does not say which member."""
+
+    deletion_id: str
+    state: Literal["pending", "done"]
+    requested_at: datetime
+    finished_at: datetime | None = None
+    removed: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MemberTraces:
+    """Where members leave traces. ``open_events`` may raise ``EventLogError``; ``seeds`` forgets seeds."""
+
+    gateway: FeatureGateway
+    lake: Lake
+    open_events: Callable[[], EventLog]
+    seeds: Callable[[str], int]
+
+
+class DeletionDesk:
+    """Takes in deletions and carries them out.
+
+    ``settle``: how long after a request the lake is gone over first, so that servers have written by then
+    what they had shown. ``wall`` is an aware clock.
+    """
+
+    def __init__(
+        self, client: Any, traces: MemberTraces, wall: Callable[[], datetime], settle: timedelta
+    ) -> None:
+        self._client, self._traces, self._wall, self._settle = client, traces, wall, settle
+        self._deleted = DeletedMembers(client)
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Carry out in the background what is due, whoever took it in."""
+        self._thread = threading.Thread(target=self._keep_working, name="deletions", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the background work; what is pending is taken up by another worker, or at the next start."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(1.0)
+
+    def is_deleted(self, user_id: str) -> bool:
+        """Say whether a member has been deleted by now."""
+        return self._deleted.is_deleted(user_id)
+
+    def request(self, user_id: str) -> Deletion:
+        """Take in a deletion, and forget the member online before returning.
+
+        Raises ``RedisError`` where nothing was taken in. What fails after that is made up for by the
+        background work.
+        """
+        deletion_id, now = str(uuid4()), self._wall()
+        deleted_ms = self._deleted.add(user_id)
+        record = {"requested_at": now.isoformat(), "user_id": user_id, "deleted_ms": deleted_ms}
+        with self._client.pipeline(transaction=True) as transaction:
+            transaction.hset(_key(deletion_id), mapping=record)
+            transaction.zadd(_PENDING, {deletion_id: now.timestamp()})
+            transaction.execute()
+        try:
+            self._forget_online(user_id, deleted_ms)
+        except (RedisError, EventLogError) as error:
+            _log.error("a member is not forgotten online yet; it is tried again", reason=str(error))
+        return Deletion(deletion_id, "pending", now)
+
+    def deletion(self, deletion_id: str) -> Deletion:
+        """Return how far a deletion is; raises :class:`UnknownDeletionError`."""
+        found = {k.decode(): v.decode() for k, v in self._client.hgetall(_key(deletion_id)).items()}
+        if not found:
+            raise UnknownDeletionError(f"deletion_id = {deletion_id!r}: no such deletion, or one of long ago")
+        finished = found.get("finished_at")
+        return Deletion(
+            deletion_id,
+            "pending" if finished is None else "done",
+            datetime.fromisoformat(found["requested_at"]),
+            None if finished is None else datetime.fromisoformat(finished),
+            json.loads(found.get("removed", "{}")),
+        )
+
+    def work(self) -> int:
+        """Carry out what is due, unless another worker is at it; return how many deletions were finished."""
+        if not self._client.zcard(_PENDING):
+            return 0
+        lock = self._client.lock(_WORKING, timeout=_LONGEST_WORK.total_seconds(), blocking=False)
+        if not lock.acquire():
+            return 0
+        try:
+            due = (self._wall() - self._settle).timestamp()
+            found = self._client.zrangebyscore(_PENDING, "-inf", due)
+            return sum(self._carry_out(deletion_id.decode()) for deletion_id in found)
+        finally:
+            lock.release()
+
+    def _keep_working(self) -> None:
+        while not self._stopping.wait(_LOOK_EVERY.total_seconds()):
+            try:
+                self.work()
+            except Exception as error:  # the thread must outlive whatever is away today
+                # Neither trace nor message: both may hold the id of whoever wants to be forgotten.
+                _log.error("deleting members failed; trying again", kind=type(error).__name__)
+
+    def _carry_out(self, deletion_id: str) -> bool:
+        """Go over everything until a pass finds nothing; return whether one did."""
+        key = _key(deletion_id)
+        user_id, deleted_ms = (v.decode() for v in self._client.hmget(key, "user_id", "deleted_ms"))
+        for _ in range(_MOST_PASSES):
+            erased = erase_member(self._traces.lake, user_id)
+            for table, rows in erased.items():
+                self._count(key, table, rows)
+            if not self._forget_online(user_id, int(deleted_ms)) and not erased:
+                self._finish(deletion_id)
+                return True
+        return False
+
+    def _count(self, key: str, table: str, rows: int) -> None:
+        removed = json.loads(self._client.hget(key, "removed") or "{}")
+        self._client.hset(key, "removed", json.dumps(removed | {table: removed.get(table, 0) + rows}))
+
+    def _finish(self, deletion_id: str) -> None:
+        with self._client.pipeline(transaction=True) as transaction:
+            transaction.hset(_key(deletion_id), "finished_at", self._wall().astimezone(UTC).isoformat())
+            transaction.hdel(_key(deletion_id), "user_id", "deleted_ms")
+            transaction.expire(_key(deletion_id), KEEP)
+            transaction.zrem(_PENDING, deletion_id)
+            transaction.execute()
+
+    def _forget_online(self, user_id: str, deleted_ms: int) -> int:
+        """Remove what lies outside the lake; return how many things went."""
+        traces = self._traces
+        log = traces.open_events()
+        gone = log.forget(user_id, deleted_ms)
+        gone += forget_member(self._client, user_id, log.partitions)
+        gone += traces.seeds(user_id)
+        return gone + int(traces.gateway.forget_member(user_id))
+
+
+def _key(deletion_id: str) -> str:
+    return _RECORD.format(deletion_id=deletion_id)
