@@ -161,9 +161,9 @@ def test_a_planted_skew_is_found_and_named_and_nothing_else_is_blamed(
 def test_an_average_over_other_days_is_named(
     served: Served, some: tuple[ServedPages, Replay], trained_service: TrainedService
 ) -> None:
-    """Minutes of a session over the last three days, where training counts all of them."""
+    """Minutes of a session over the last six days, where training counts all nine."""
     pages, _ = some
-    lake, since = Lake(served.settings.lake), trained_service.end - timedelta(days=3)
+    lake, since = Lake(served.settings.lake), trained_service.end - timedelta(days=6)
     recent = lake.read(s.EVENTS, start=since, end=trained_service.end)
     log = watch_log(recent)
     genres = GenreVersions.of(lake.read(s.TITLES), log.titles)
