@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from threading import Lock
+from typing import Final
 
 import faiss
 import structlog
@@ -52,6 +54,7 @@ OpenImpressions = Callable[[Metrics], ImpressionLog]
 """Opens the log of what members are shown, which counts what becomes of it; connects to nothing yet."""
 
 _log = structlog.get_logger(__name__)
+_SWITCH_SECONDS: Final = 0.0005
 
 
 class NotReadyError(RuntimeError):
@@ -285,6 +288,11 @@ class HomepageService:
 
 
 def limit_threads() -> None:
-    """One thread each for BLAS and FAISS: workers and their threads already fill the cores."""
+    """One thread each for BLAS and FAISS: workers and their threads already fill the cores.
+
+    A thread that works in the background gives the interpreter up sooner than after Python's 5 ms: a page
+    gives it up at every answer of a store, and would wait so long for it each time.
+    """
+    sys.setswitchinterval(_SWITCH_SECONDS)
     threadpool_limits(1)
     faiss.omp_set_num_threads(1)
