@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from feature_repo import schema as s
+from serving.background_pace import Pace
 from serving.bundle_validation import BundleRefusedError
 from serving.candidates.query import PageRequest
 from serving.homepage import HomepageMaker, MadePage
@@ -38,14 +39,19 @@ def canary_requests(user_ids: Sequence[str], members: int, at: datetime) -> list
 
 
 def check_pages(
-    reader: FeatureReader, state: ServingState, user_ids: Sequence[str], settings: ServingSettings
+    reader: FeatureReader,
+    state: ServingState,
+    user_ids: Sequence[str],
+    settings: ServingSettings,
+    pace: Pace,
 ) -> None:
     """Make the canary's pages. Raises ``BundleRefusedError`` for one that is not whole, and what the feature
     store does where that is away, which is not the bundle's fault.
     """
     maker = HomepageMaker(reader, Unobserved(), settings=settings)
     judged, constant = 0, 0
-    for request in canary_requests(user_ids, settings.bundles.canary_members, state.clock()):
+    requests = canary_requests(user_ids, settings.bundles.canary_members, state.clock())
+    for request in pace.steps(requests):
         made = _made(maker, reader, state, request)
         _check_whole(made)
         spread = _spread_of_scores(made)
@@ -57,12 +63,16 @@ def check_pages(
 
 
 def warm_up(
-    reader: FeatureReader, state: ServingState, user_ids: Sequence[str], recent: Sequence[RecentRequest] = ()
+    reader: FeatureReader,
+    state: ServingState,
+    user_ids: Sequence[str],
+    recent: Sequence[RecentRequest],
+    pace: Pace,
 ) -> None:
     """Make some pages before anybody waits for one: those asked for last, else those of some members."""
     maker = HomepageMaker(reader, Unobserved())
     at = state.clock()
-    for request in _warming(user_ids or [state.example_user_id], recent, at):
+    for request in pace.steps(_warming(user_ids or [state.example_user_id], recent, at)):
         maker.make(state, request)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -13,6 +14,7 @@ import structlog
 
 from experiments.bundle_alias import version_behind
 from serving.arrivals import ArrivalSource
+from serving.background_pace import Pace
 from serving.bundle_validation import BundleRefusedError, refusal_kind
 from serving.clock import Clock, ClockMode, service_clock
 from serving.kept_state import KeptState, StateSources
@@ -38,6 +40,7 @@ class KeeperSettings:
 
     ``poll_every``: another champion; ``refresh_every``: all titles; ``follow_every``: titles that changed;
     ``trend_every``: plays, from which the charts of all countries are made anew.
+    ``rest``: how many times as long as a step took the keeper rests while another bundle is made ready.
     """
 
     clock_mode: ClockMode = "auto"
@@ -45,6 +48,7 @@ class KeeperSettings:
     refresh_every: timedelta = timedelta(minutes=5)
     follow_every: timedelta = timedelta(milliseconds=200)
     trend_every: timedelta = timedelta(milliseconds=800)
+    rest: float = 3.0
     schema_hash: str | None = None
     """What the feature definitions hash to; a bundle made for others is refused."""
     pages: ServingSettings = field(default_factory=ServingSettings)
@@ -87,6 +91,7 @@ class StateKeeper:
         self._holding = threading.Lock()
         self._refusals = Refusals(root)
         self._started_at = wall()
+        self._followed_at = self._started_at
         self._refused: str | None = None
         self._refusal_recorded = False
         self._stopping = threading.Event()
@@ -136,6 +141,7 @@ class StateKeeper:
         return self._upkeep(refresh=False)
 
     def _upkeep(self, refresh: bool) -> bool:
+        self._followed_at = self._wall()
         champion, *others = (self._try(kept, refresh) for kept in (self._champion, *self._held.values()))
         del others  # a bundle of an experiment that cannot follow must not slow the champion down
         return champion
@@ -241,7 +247,17 @@ class StateKeeper:
         except ValueError as error:  # a BundleError is one
             raise BundleRefusedError(refusal_kind(error), str(error)) from error
         clock = champion.clock if champion and by_champions_clock else self._clock_of(bundle)
-        return kept.put_in_place(bundle, models, clock, None if champion is None else champion.trained)
+        if champion is None:  # nobody is served meanwhile
+            return kept.put_in_place(bundle, models, clock)
+        rest = self._rest if kept is self._champion else self._stopping.wait
+        return kept.put_in_place(bundle, models, clock, champion.trained, Pace(self._settings.rest, rest))
+
+    def _rest(self, seconds: float) -> None:
+        """Rest from preparing a champion, and let the one that serves follow the titles if that is due."""
+        end = time.monotonic() + seconds
+        if self._wall() - self._followed_at >= self._settings.follow_every:
+            self.follow()
+        self._stopping.wait(max(0.0, end - time.monotonic()))
 
     def _stays_refused(self, version: str) -> bool:
         """Say whether a version was refused and nobody asked to try it again, which removes the record."""

@@ -19,6 +19,7 @@ from serving.arrivals import (
     sound_vectors,
     with_changes,
 )
+from serving.background_pace import AT_ONCE, Pace, read_titles
 from serving.bundle_canary import WARM_UP_PAGES, check_pages, warm_up
 from serving.bundle_validation import check_models
 from serving.clock import Clock
@@ -73,9 +74,14 @@ class KeptState:
         return self._holder.current
 
     def put_in_place(
-        self, bundle: Bundle, models: Models, clock: Clock, champion: Models | None = None
+        self,
+        bundle: Bundle,
+        models: Models,
+        clock: Clock,
+        champion: Models | None = None,
+        pace: Pace = AT_ONCE,
     ) -> ServingState:
-        """Read the titles, validate beside the ``champion``, warm up and serve.
+        """Read the titles, validate beside the ``champion``, warm up and serve; all at a ``pace``.
 
         Raises ``BundleRefusedError`` for a bundle that must not serve, and what the feature store does, with
         nothing changed.
@@ -84,14 +90,14 @@ class KeptState:
         check_models(models, bundle.contents.title_ids.tolist(), champion, sources.pages.bundles)
         # Whatever changes from here on is in the feed after this position.
         followed = sources.arrivals.position() if sources.arrivals is not None else ""
-        snapshot = self._read_titles(bundle.contents.title_ids.tolist(), clock())
+        snapshot = self._read_titles(bundle.contents.title_ids.tolist(), clock(), pace)
         _require_known(snapshot)
         snapshot, inputs = self._with_content(models, snapshot)
         user_ids = bundle.contents.user_ids.tolist()
         state = ServingState.of(models, snapshot, inputs, clock, user_ids[0] if user_ids else "newcomer")
         warn_of_other_vectors(state)
-        check_pages(sources.reader, state, user_ids, sources.pages)
-        warm_up(sources.reader, state, user_ids, sources.recent.latest(WARM_UP_PAGES))
+        check_pages(sources.reader, state, user_ids, sources.pages, pace)
+        warm_up(sources.reader, state, user_ids, sources.recent.latest(WARM_UP_PAGES), pace)
         self._holder.swap(state)
         self._trained_at = bundle.manifest.created_at.timestamp()
         self._tell_freshness(state)
@@ -167,18 +173,18 @@ class KeptState:
             newest = float(np.nanmax(built_at)) / 1e6 if np.isfinite(built_at).any() else float("nan")
             self._sources.metrics.serving_as_of(self._trained_at, newest)
 
-    def _read_titles(self, trained: list[str], now: datetime) -> TitleSnapshot:
+    def _read_titles(self, trained: list[str], now: datetime, pace: Pace) -> TitleSnapshot:
         """Read the bundle's titles, then those that came after it.
 
         The lake says which those are: it holds every title that was ever accepted, whereas the feed forgets,
         with Redis or by its length.
         """
         reader, arrivals = self._sources.reader, self._sources.arrivals
-        snapshot = reader.title_snapshot(trained, now)
+        snapshot = read_titles(reader, trained, now, pace)
         if arrivals is not None:
             later = sorted(set(arrivals.title_ids()).difference(trained))
             if later:
-                snapshot = with_changes(snapshot, self._sound(reader.title_snapshot(later, now)))
+                snapshot = with_changes(snapshot, self._sound(read_titles(reader, later, now, pace)))
         return snapshot
 
     def _sound(self, fresh: TitleSnapshot) -> TitleSnapshot:

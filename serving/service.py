@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 import faiss
 import structlog
@@ -61,6 +63,7 @@ OpenDeletions = Callable[[FeatureReader, Callable[[], EventLog]], DeletionDesk]
 """Opens what forgets members, beside the feature store and the event log."""
 
 _log = structlog.get_logger(__name__)
+_SWITCH_SECONDS: Final = 0.0005
 
 
 class NotReadyError(RuntimeError):
@@ -339,6 +342,11 @@ class HomepageService:
 
 
 def limit_threads() -> None:
-    """One thread each for BLAS and FAISS: workers and their threads already fill the cores."""
+    """One thread each for BLAS and FAISS: workers and their threads already fill the cores.
+
+    A thread that works in the background gives the interpreter up sooner than after Python's 5 ms: a page
+    gives it up at every answer of a store, and would wait so long for it each time.
+    """
+    sys.setswitchinterval(_SWITCH_SECONDS)
     threadpool_limits(1)
     faiss.omp_set_num_threads(1)

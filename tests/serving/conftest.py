@@ -224,7 +224,7 @@ def small_service(
 ) -> SmallService:
     numbers = count(1)
     service = HomepageService(
-        bundles, lambda: (features, None), settings=KeeperSettings(), wall=lambda: time[0],
+        bundles, lambda: (features, None), settings=KeeperSettings(rest=0), wall=lambda: time[0],
         new_id=lambda: f"page-{next(numbers)}", experiments=experiments, **changes,
     )  # fmt: skip
     return SmallService(service, features, bundles, time, experiments)
