@@ -25,8 +25,8 @@ def every() -> Response:
 @blueprint.post(o.ACTIVATE_BUNDLE.rule)
 def activate(version: str) -> Response:
     """Point an alias to a bundle that can serve; workers follow within seconds."""
-    version = parse(BundleParameters, version=version).version
     body = read_body(Activation) if request.get_data(cache=True) else Activation()
+    version = parse(BundleParameters, version=version).version
     return _answer(service().bundle_desk.activate(version, body.alias))
 
 

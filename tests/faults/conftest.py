@@ -71,7 +71,9 @@ class Victim:
 
     def metric(self, series: str) -> float:
         lines = self.service.metrics.exposition().decode().splitlines()
-        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(series + " "))
+        return sum(
+            float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((f"{series} ", f"{series}{{"))
+        )
 
 
 @pytest.fixture(autouse=True)

@@ -41,8 +41,8 @@ LATER = timedelta(hours=1)
 
 def test_every_table_that_names_members_is_gone_over() -> None:
     assert {table.name for table in MEMBER_TABLES} == {
-        "events", "members", "sign_ups", "impressions", "shown_tiles", "explored_slots", "user_snapshot",
-        "user_session", "user_profile", "user_picks", "user_history", "user_hidden", "interactions",
+        "events", "members", "sign_ups", "impressions", "shown_tiles", "explored_slots", "served_features",
+        "user_snapshot", "user_session", "user_profile", "user_picks", "user_history", "user_hidden", "interactions",
         "user_als_embedding",
     }  # fmt: skip
 
@@ -276,7 +276,7 @@ def test_events_from_before_a_deletion_do_not_count_and_those_from_after_it_do(
 ) -> None:
     user = "comes-back"
     [before] = whole.send(user, "play")
-    monkeypatch.setattr(whole.service.events, "forget", lambda *_: 0)  # as in Kafka
+    monkeypatch.setattr(whole.service.events.log, "forget", lambda *_: 0)  # as in Kafka
     whole.delete(user)
     assert in_redis(whole.redis, before) != []
     deleted_ms = whole.desk._deleted.deleted_at(user) or whole.desk._deleted.add(user)

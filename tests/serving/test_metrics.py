@@ -47,7 +47,7 @@ def test_a_stage_is_timed_and_counted_as_over_budget_only_where_it_is(series: st
     [
         ('marquee_stage_failures_total{stage="ranker"}', lambda m: m.stage_failed("ranker")),
         ("marquee_bundle_swaps_total", lambda m: m.bundle_swapped()),
-        ("marquee_bundle_refusals_total", lambda m: m.bundle_refused()),
+        ('marquee_bundle_refusals_total{reason="canary"}', lambda m: m.bundle_refused("canary")),
         ('marquee_snapshot_refreshes_total{outcome="succeeded"}', lambda m: m.snapshot_refreshed(True)),
         ("marquee_impressions_written_total", lambda m: m.impressions_written(1)),
         ("marquee_impressions_dropped_total", lambda m: m.impressions_dropped(1)),

@@ -161,6 +161,7 @@ def test_a_logged_line_bears_the_clients_name_and_nothing_that_is_logged_a_key(
         raise RuntimeError("an error of ours")
 
     monkeypatch.setattr("serving.service.HomepageService.homepage", broken)
+    monkeypatch.setattr("serving.service.HomepageService.static_page", broken)
     keys = [*guarded.keys.values(), "operators-token", "a-guess-at-a-key"]
     for key in keys:
         assert guarded.call(key).status_code in (401, 403, 500)
