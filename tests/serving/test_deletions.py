@@ -42,8 +42,8 @@ LATER = timedelta(hours=1)
 def test_every_table_that_names_members_is_gone_over() -> None:
     assert {table.name for table in MEMBER_TABLES} == {
         "events", "members", "sign_ups", "impressions", "shown_tiles", "explored_slots", "served_features",
-        "user_snapshot", "user_session", "user_profile", "user_picks", "user_history", "user_hidden", "interactions",
-        "user_als_embedding",
+        "user_snapshot", "user_session", "user_profile", "user_picks", "user_history", "user_hidden",
+        "interactions", "user_als_embedding",
     }  # fmt: skip
 
 
