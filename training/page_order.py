@@ -3,8 +3,8 @@
 A ranker that learned from what members were shown decides: what it knows, logged viewing cannot judge, since
 titles that were not shown could not be watched. Where there are no impressions it learned from candidates
 that were drawn for it, and has to prove itself on the latest pages of its window, which it has not learned
-from: it decides only where it orders them better than the mix does. Both then work on vectors as of those
-pages: on older ones the ranker, whose other features are fresh, would win for that alone.
+from: it decides only where it surely orders them better than the mix does. Both then work on vectors as of
+those pages: on older ones the ranker, whose other features are fresh, would win for that alone.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from feature_repo.transforms import candidate_mix as mix
 from feature_repo.transforms.calendar import epoch_microseconds
@@ -28,15 +29,21 @@ from training.training_data import TrainingData
 from training.two_stage import TwoStageScorer
 
 K = 10
+_ONE_SIDED_95 = 1.645
 
 
 @dataclass(frozen=True, slots=True)
 class PageOrder:
-    """What orders a page, and the NDCG@10 of both by which it was chosen; None where it was not measured."""
+    """What orders a page, and the NDCG@10 of both by which it was chosen; None where it was not measured.
+
+    ``surely_ahead``: the lower end of the one-sided 95 % interval of the ranker's lead over the mix, member
+    by member. Above 0 the ranker decides.
+    """
 
     ranker_decides: bool
     ranker_ndcg: float | None = None
     mix_ndcg: float | None = None
+    surely_ahead: float | None = None
 
 
 def choose_order(
@@ -65,10 +72,14 @@ def choose_order(
     )  # fmt: skip
     by_ranker = _ndcg(two_stage, generators.cases)
     by_mix = _ndcg(MixScorer(generators), generators.cases)
-    return PageOrder(by_ranker >= by_mix, by_ranker, by_mix)
+    lead = by_ranker - by_mix
+    error = float(lead.std(ddof=1)) / np.sqrt(len(lead)) if len(lead) > 1 else np.inf
+    ahead = float(lead.mean() - _ONE_SIDED_95 * error)
+    return PageOrder(ahead > 0, float(by_ranker.mean()), float(by_mix.mean()), ahead)
 
 
-def _ndcg(scorer: Scorer, cases: EvaluationSet) -> float:
+def _ndcg(scorer: Scorer, cases: EvaluationSet) -> NDArray[np.float64]:
+    """Return each member's NDCG@10."""
     ranked = ranked_lists(scorer, cases, K, users_per_batch=64)
     relevant = cases.relevant[cases.user_rows].toarray()
-    return float(metrics.ndcg(metrics.hits(ranked, relevant), relevant.sum(axis=1)).mean())
+    return metrics.ndcg(metrics.hits(ranked, relevant), relevant.sum(axis=1))

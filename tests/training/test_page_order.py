@@ -66,6 +66,8 @@ def test_without_impressions_the_better_one_decides(
     for order in (chosen, of_wrong):
         assert order.ranker_ndcg is not None
         assert order.mix_ndcg is not None
-        assert order.ranker_decides == (order.ranker_ndcg >= order.mix_ndcg)
+        assert order.surely_ahead is not None
+        assert order.surely_ahead < order.ranker_ndcg - order.mix_ndcg
+        assert order.ranker_decides == (order.surely_ahead > 0)
     assert chosen.mix_ndcg == of_wrong.mix_ndcg
     assert not of_wrong.ranker_decides

@@ -223,7 +223,8 @@ def test_a_window_with_nothing_to_learn_from_is_refused_with_a_remedy(
 
 def test_headline_metrics_are_those_over_all_members() -> None:
     order = PageOrder(ranker_decides=False, ranker_ndcg=0.1, mix_ndcg=0.2)
-    told = {"test": {}, "order": {"ranker_decides": False, "ranker_ndcg": 0.1, "mix_ndcg": 0.2}}
+    chosen = {"ranker_decides": False, "ranker_ndcg": 0.1, "mix_ndcg": 0.2, "surely_ahead": None}
+    told = {"test": {}, "order": chosen}
     assert headline_metrics(Judgement([], {}, []), order) == told
     assert headline_metrics(Judgement([], {ORACLE: 0.5}, []), order) == {**told, "truth": {ORACLE: 0.5}}
 
