@@ -1,8 +1,8 @@
 """Swapping bundles under load: what it costs the slowest pages, and whether any is lost.
 
 The server runs with its clients on the same machine at a steady load below what it can carry, as a service
-does: each client asks, waits until its next turn, and asks again. The champion's alias then flips between the
-bundle that serves and one that differs from it in its vectors, as soon as every worker has followed.
+does: each client asks, waits until its next turn, and asks again. Meanwhile the champion's alias moves to
+another bundle, to and fro, and what is measured ends when every worker has followed.
 """
 
 from __future__ import annotations
@@ -34,10 +34,9 @@ STEADY: Final = "homepage over HTTP, no swap"
 SWAPPING: Final = "homepage over HTTP, while bundles are swapped"
 _CLIENTS: Final = 4
 _PAGES_A_SECOND: Final = float(os.environ.get("MARQUEE_BENCH_PAGES_A_SECOND", "30"))
-_SECONDS_A_CALL: Final = 0.12
-"""Of each phase, for each call of the effort: a minute at 500."""
-_ROUNDS: Final = 3
-_FOLLOW_SECONDS: Final = 90.0
+_CALLS_A_ROUND: Final = 125
+_FEWEST_ROUNDS: Final = 2
+_FOLLOW_SECONDS: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,26 +46,27 @@ class _Load:
 
 
 def measure_swap(subject: Subject, effort: Effort) -> Iterator[Measurement]:
-    """Alternate phases without and with swaps, so that both see the same machine."""
+    """Alternate phases with a swap and, as long, without, so that both see the same machine."""
     paths = [homepage_path(request) for request in subject.requests]
     workers = min(os.cpu_count() or 1, 4)
     aliases = BundleAliases(subject.settings.bundles)
     first = subject.bundle.manifest.version
     second = _another(subject)
-    seconds = max(5.0, effort.calls * _SECONDS_A_CALL) / _ROUNDS
-    steady, swapping, failed, swaps = [], [], 0, 0
+    rounds = max(_FEWEST_ROUNDS, effort.calls // _CALLS_A_ROUND)
+    steady, swapping, failed = [], [], 0
     try:
         with running_server(subject.environment, workers) as port:
             ask(port, paths, WARM_UP_CALLS * workers)
-            for _ in range(_ROUNDS):
-                quiet = _loaded(port, paths, seconds, threading.Event())
-                steady += quiet.milliseconds
-                done = threading.Event()
-                with ThreadPoolExecutor(1) as flipping:
-                    flips = flipping.submit(_flip, aliases, (second, first), port, workers, seconds, done)
+            for turn in range(rounds):
+                done, begin = threading.Event(), time.monotonic()
+                with ThreadPoolExecutor(1) as swap:
+                    version = (second, first)[turn % 2]
+                    made = swap.submit(_swap, aliases, version, port, workers, done)
                     busy = _loaded(port, paths, None, done)
-                    swaps += flips.result()
+                    made.result()
+                quiet = _loaded(port, paths, time.monotonic() - begin, threading.Event())
                 swapping += busy.milliseconds
+                steady += quiet.milliseconds
                 failed += quiet.failed + busy.failed
     finally:
         aliases.set(CHAMPION, first)
@@ -78,8 +78,8 @@ def measure_swap(subject: Subject, effort: Effort) -> Iterator[Measurement]:
     ratio = summarise(swapping).p99_ms / summarise(steady).p99_ms
     yield Measurement(
         SWAPPING, summarise(swapping), STEADY,
-        note=f"{swaps} swaps, none of {len(swapping):,} requests lost; p99 {ratio:.2f} × that without "
-        "(at most 1.5)",
+        note=f"{rounds} swaps in each worker, none of {len(swapping):,} requests lost; p99 {ratio:.2f} × that "
+        "without (at most 1.5)",
     )  # fmt: skip
 
 
@@ -96,23 +96,16 @@ def _another(subject: Subject) -> str:
     )  # fmt: skip
 
 
-def _flip(
-    aliases: BundleAliases, versions: Sequence[str], port: int, workers: int, seconds: float,
-    done: threading.Event,
-) -> int:  # fmt: skip
-    """Swap to and fro until the time is over; return how often all workers together swapped."""
-    begin, swaps = time.monotonic(), 0
-    before = bundles_in_place(exposition_of(port))
+def _swap(aliases: BundleAliases, version: str, port: int, workers: int, done: threading.Event) -> None:
+    """Make a version champion and wait until every worker serves it."""
     try:
-        while time.monotonic() - begin < seconds or swaps % 2:
-            aliases.set(CHAMPION, versions[swaps % 2])
-            swaps += 1
-            deadline = time.monotonic() + _FOLLOW_SECONDS
-            while bundles_in_place(exposition_of(port)) < before + swaps * workers:
-                if time.monotonic() > deadline:
-                    raise click.ClickException(f"a swap was not made in {_FOLLOW_SECONDS:.0f} s")
-                time.sleep(0.2)
-        return swaps * workers
+        before = bundles_in_place(exposition_of(port))
+        aliases.set(CHAMPION, version)
+        deadline = time.monotonic() + _FOLLOW_SECONDS
+        while bundles_in_place(exposition_of(port)) < before + workers:
+            if time.monotonic() > deadline:
+                raise click.ClickException(f"a swap was not made in {_FOLLOW_SECONDS:.0f} s")
+            time.sleep(0.5)
     finally:
         done.set()
 
