@@ -78,8 +78,8 @@ def measure_swap(subject: Subject, effort: Effort) -> Iterator[Measurement]:
     ratio = summarise(swapping).p99_ms / summarise(steady).p99_ms
     yield Measurement(
         SWAPPING, summarise(swapping), STEADY,
-        note=f"{rounds} swaps in each worker, none of {len(swapping):,} requests lost; p99 {ratio:.2f} × that "
-        "without (at most 1.5)",
+        note=f"{rounds} swaps in each worker, none of {len(swapping):,} requests lost; p99 {ratio:.2f} × "
+        "that without (at most 1.5)",
     )  # fmt: skip
 
 
