@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+# Feast sets it for processes to come, such as those of pytest-xdist: their counters would outlive a registry.
+os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+
 import hypothesis
-import prometheus_client  # noqa: F401  (before Feast, with which counters outlive their registry)
+import prometheus_client  # noqa: F401  (see above)
 import pyarrow as pa
 import pytest
 import redis
@@ -43,6 +47,8 @@ MakeRows = Callable[[s.Table, Sequence[Mapping[str, Any]]], pa.Table]
 """(table, rows that name only what matters) to a complete table of that schema."""
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+NOT_COPIED = shutil.ignore_patterns("redis", "shown_tiles", "explored_slots", "served_features")
+"""Of the trained service's home: its Redis, and what tests have shown of it."""
 
 
 @pytest.fixture(scope="session")

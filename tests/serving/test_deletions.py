@@ -33,7 +33,7 @@ from serving.bundles import KeeperSettings
 from serving.deletions import DeletionDesk
 from serving.server import service_of
 from serving.service import HomepageService
-from tests.conftest import TrainedService
+from tests.conftest import NOT_COPIED, TrainedService
 
 TOKEN = {"Authorization": "Bearer token"}
 LATER = timedelta(hours=1)
@@ -110,7 +110,7 @@ def nothing_pending(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def whole(trained_service: TrainedService, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
     home = tmp_path_factory.mktemp("whole") / "home"
-    shutil.copytree(trained_service.settings.home, home, ignore=shutil.ignore_patterns("redis"))
+    shutil.copytree(trained_service.settings.home, home, ignore=NOT_COPIED)
     with running_redis(Settings(home, str(home / "lake"), None)) as url:
         settings = Settings(home, str(home / "lake"), url)
         gateway = FeatureGateway.open(settings)

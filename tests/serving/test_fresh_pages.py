@@ -21,7 +21,7 @@ from feature_repo.stream.running import StreamRunner, StreamSettings
 from serving.app import create_app
 from serving.bundles import KeeperSettings
 from serving.service import HomepageService
-from tests.conftest import TrainedService
+from tests.conftest import NOT_COPIED, TrainedService
 
 
 @dataclass
@@ -73,7 +73,7 @@ def own_service(
 ) -> Iterator[tuple[Settings, FeatureGateway]]:
     """A copy of the trained service with a Redis of its own: what is sent to it stays."""
     home = tmp_path_factory.mktemp("fresh") / "home"
-    shutil.copytree(trained_service.settings.home, home, ignore=shutil.ignore_patterns("redis"))
+    shutil.copytree(trained_service.settings.home, home, ignore=NOT_COPIED)
     settings = Settings(home, str(home / "lake"), None)
     with running_redis(settings) as url:
         gateway = FeatureGateway.open(settings, url)

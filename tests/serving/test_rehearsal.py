@@ -19,7 +19,7 @@ from feature_repo.settings import Settings
 from feature_repo.store import FeatureGateway
 from serving.rehearsal.home import beginning, rehearse, start_trial
 from serving.rehearsal.visits import EVERYBODY, Rehearsed
-from tests.conftest import TrainedService
+from tests.conftest import NOT_COPIED, TrainedService
 
 TRIAL = ExperimentDefinition.model_validate(
     {
@@ -44,7 +44,7 @@ class Lived:
 def lived(trained_service: TrainedService, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
     """A copy of the trained service, half a hundred of whose members have lived one more day."""
     home = tmp_path_factory.mktemp("lived") / "home"
-    shutil.copytree(trained_service.settings.home, home, ignore=shutil.ignore_patterns("redis"))
+    shutil.copytree(trained_service.settings.home, home, ignore=NOT_COPIED)
     alone = Settings(home, str(home / "lake"), None)
     trained_service.simulated.world.save(alone.simulation)
     with running_redis(alone) as url:

@@ -17,7 +17,7 @@ from feature_repo.log_tables import EXPLORED_SLOTS, SHOWN_TILES
 from feature_repo.redis_server import running_redis
 from feature_repo.settings import Settings
 from feature_repo.store import FeatureGateway
-from tests.conftest import TrainedService
+from tests.conftest import NOT_COPIED, TrainedService
 from tests.serving.running_server import STOP_SECONDS, Server, kill, running
 
 _MOST_LOOKS = 10_000
@@ -27,7 +27,7 @@ _MOST_LOOKS = 10_000
 def home(trained_service: TrainedService, tmp_path: Path) -> Path:
     """A copy of the trained service with a Redis of its own."""
     home = tmp_path / "home"
-    shutil.copytree(trained_service.settings.home, home, ignore=shutil.ignore_patterns("redis"))
+    shutil.copytree(trained_service.settings.home, home, ignore=NOT_COPIED)
     settings = Settings(home, str(home / "lake"), None)
     with running_redis(settings) as url:
         gateway = FeatureGateway.open(settings, url)

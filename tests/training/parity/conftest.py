@@ -25,7 +25,7 @@ from serving.bundles import KeeperSettings
 from serving.impression_writer import ImpressionWriter
 from serving.service import HomepageService
 from serving.settings import ImpressionSettings, ServingSettings
-from tests.conftest import TrainedService
+from tests.conftest import NOT_COPIED, TrainedService
 from training.bundle import Bundle, load_bundle
 from training.parity.served import ServedPages, read_served
 
@@ -68,7 +68,7 @@ def served_late(
 @contextmanager
 def _served(home: Path, trained_service: TrainedService, materialized: datetime) -> Iterator[Served]:
     """Serve from a copy of the trained service whose features are online as of ``materialized``."""
-    shutil.copytree(trained_service.settings.home, home, ignore=shutil.ignore_patterns("redis"))
+    shutil.copytree(trained_service.settings.home, home, ignore=NOT_COPIED)
     alone = Settings(home, str(home / "lake"), None)
     with running_redis(alone) as url:
         settings = Settings(home, alone.lake, url)
