@@ -9,11 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.catalogue import Mask, Rows
+from serving.half_scan import LARGEST, HalfScan
 
 faiss: Any = typed_faiss  # its stubs leave out search parameters
 
 EXACT_UP_TO: Final = 100_000
 """Titles. Up to here a flat scan is as fast as a graph of the same recall, and it is exact."""
+HALVED_FROM: Final = 4_000
+"""Titles. Fewer stay in the processor's cache, and are scanned as they are."""
 _GRAPH_NEIGHBOURS: Final = 32
 _MIN_SEARCH_WIDTH: Final = 600
 
@@ -34,7 +37,10 @@ class VectorIndex:
         self._has_vector: Mask = np.any(vectors != 0, axis=1)
         self._rows: Rows = np.flatnonzero(self._has_vector)
         self.exact = len(self._rows) <= exact_up_to
-        self._index = _build(np.ascontiguousarray(vectors[self._rows]), self.exact)
+        kept = np.ascontiguousarray(vectors[self._rows])
+        halved = self.exact and len(kept) >= HALVED_FROM and float(np.abs(kept).max()) <= LARGEST
+        self._halved = HalfScan(kept) if halved else None
+        self._index = None if halved else _build(kept, self.exact)
 
     def has(self, row: int) -> bool:
         """Say whether this title can be found."""
@@ -51,8 +57,13 @@ class VectorIndex:
         wanted = min(k, len(self._rows))
         if wanted == 0:
             return np.empty(0, np.intp), np.empty(0, np.float32)
-        query = np.ascontiguousarray(vector, dtype=np.float32)[None, :]
-        scores, found = self._index.search(query, wanted, params=self._parameters(wanted, eligible))
+        query = np.ascontiguousarray(vector, dtype=np.float32)
+        if self._halved is not None:
+            of_these = None if eligible is None else eligible[self._rows]
+            best, numbers = self._halved.search(query, wanted, of_these)
+            return self._rows[numbers], best
+        assert self._index is not None
+        scores, found = self._index.search(query[None], wanted, params=self._parameters(wanted, eligible))
         present = found[0] >= 0
         return self._rows[found[0][present]], scores[0][present]
 
