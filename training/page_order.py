@@ -73,8 +73,9 @@ def choose_order(
     by_ranker = _ndcg(two_stage, generators.cases)
     by_mix = _ndcg(MixScorer(generators), generators.cases)
     lead = by_ranker - by_mix
-    error = float(lead.std(ddof=1)) / np.sqrt(len(lead)) if len(lead) > 1 else np.inf
-    ahead = float(lead.mean() - _ONE_SIDED_95 * error)
+    if len(lead) < 2:  # of one member nothing is sure
+        return PageOrder(False, float(by_ranker.mean()), float(by_mix.mean()))
+    ahead = float(lead.mean() - _ONE_SIDED_95 * lead.std(ddof=1) / np.sqrt(len(lead)))
     return PageOrder(ahead > 0, float(by_ranker.mean()), float(by_mix.mean()), ahead)
 
 

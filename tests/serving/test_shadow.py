@@ -13,7 +13,6 @@ import pytest
 import xgboost
 
 from feature_repo.transforms.ranking import RANKING_FEATURES
-from serving.metrics import Metrics
 from serving.settings import ServingSettings, ShadowSettings
 from serving.shadow import drawn
 from serving.shadow_log import read_records
@@ -21,7 +20,6 @@ from serving.shadow_report import ShadowBounds, ShadowDay, report
 from training.bundle import BundleAliases, BundleContents
 
 ContentsOf = Callable[[int], BundleContents]
-Outcomes = Callable[[], dict[str, float]]
 EVERY_PAGE = ServingSettings(shadow=ShadowSettings(share=1.0, request_budget_ms=1e6))
 LENIENT = ShadowBounds(fewest_pages=10, latency_ratio=1000)  # a busy machine must not decide
 
@@ -58,19 +56,11 @@ def judged(server: Any, tmp_path: Path) -> ShadowDay:
     return day
 
 
-def counted() -> dict[str, float]:
-    """What became of pages so far in this test process: workers' counts add up, and those of tests, too."""
-    lines = Metrics().exposition().decode().splitlines()
+def outcomes(server: Any) -> dict[str, float]:
+    """What became of a server's pages so far."""
+    lines = server.service.metrics.exposition().decode().splitlines()
     found = [line.split() for line in lines if line.startswith("marquee_shadow_pages_total{")]
     return {name.split('"')[1]: float(count) for name, count in found}
-
-
-@pytest.fixture
-def outcomes() -> Callable[[], dict[str, float]]:
-    before = counted()
-    return lambda: {
-        name: count - before.get(name, 0) for name, count in counted().items() if count > before.get(name, 0)
-    }
 
 
 def with_ranker(contents: BundleContents, ranker: bytes) -> BundleContents:
@@ -78,7 +68,7 @@ def with_ranker(contents: BundleContents, ranker: bytes) -> BundleContents:
 
 
 def test_an_equal_challenger_agrees_in_everything(
-    shadowed: Any, contents: BundleContents, tmp_path: Path, outcomes: Outcomes
+    shadowed: Any, contents: BundleContents, tmp_path: Path
 ) -> None:
     # Who warm-starts whom changes no page, but it makes another bundle.
     extra = replace(
@@ -92,7 +82,7 @@ def test_an_equal_challenger_agrees_in_everything(
     assert (day.champion, day.challenger, day.pages) == (champion, version, 12)
     assert (day.overlap, day.correlation, day.score_shift) == (1.0, 1.0, 0.0)
     assert (day.verdict, day.reasons) == ("sound", [])
-    assert outcomes() == {"compared": 12}
+    assert outcomes(shadowed) == {"compared": 12}
 
 
 def test_a_ranker_of_permuted_columns_is_caught(
@@ -128,7 +118,6 @@ def test_a_challenger_that_cannot_make_pages_is_caught(
     contents_of: ContentsOf,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    outcomes: Outcomes,
 ) -> None:
     challenge(shadowed, contents_of(2))
 
@@ -140,7 +129,7 @@ def test_a_challenger_that_cannot_make_pages_is_caught(
     day = judged(shadowed, tmp_path)
     assert (day.failed, day.verdict, day.overlap) == (1.0, "caught", None)
     assert day.reasons == ["failed pages 1, at most 0.01"]
-    assert outcomes() == {"failed": 12}
+    assert outcomes(shadowed) == {"failed": 12}
 
 
 def test_a_degraded_challenger_is_caught(shadowed: Any, contents_of: ContentsOf, tmp_path: Path) -> None:
@@ -153,7 +142,7 @@ def test_a_degraded_challenger_is_caught(shadowed: Any, contents_of: ContentsOf,
 
 
 def test_a_challenger_that_must_not_serve_is_refused_and_not_held(
-    shadowed: Any, contents_of: ContentsOf, outcomes: Outcomes
+    shadowed: Any, contents_of: ContentsOf
 ) -> None:
     contents = contents_of(2)
     version = challenge(
@@ -163,11 +152,11 @@ def test_a_challenger_that_must_not_serve_is_refused_and_not_held(
     refused = {one.version: one.refused for one in shadowed.service.bundle_desk.list().bundles}[version]
     assert refused.kind == "norms"
     visits(shadowed, 2)
-    assert outcomes() == {}
+    assert outcomes(shadowed) == {}
 
 
 def test_the_queue_is_bounded_and_what_is_shed_is_counted(
-    unstarted: Any, contents: BundleContents, contents_of: ContentsOf, tmp_path: Path, outcomes: Outcomes
+    unstarted: Any, contents: BundleContents, contents_of: ContentsOf, tmp_path: Path
 ) -> None:
     shadow = EVERY_PAGE.shadow.model_copy(update={"queue_pages": 3})
     server = unstarted.another(
@@ -178,14 +167,14 @@ def test_the_queue_is_bounded_and_what_is_shed_is_counted(
     challenge(server, contents_of(2))
     visits(server, 8)
     assert server.service.shadow.waiting == 3
-    assert outcomes() == {"shed_queue_full": 5}
+    assert outcomes(server) == {"shed_queue_full": 5}
     assert server.service.shadow.work_off() == 3
     assert server.service.shadow.waiting == 0
     server.service.stop()
 
 
 def test_a_busy_server_makes_no_page_twice(
-    unstarted: Any, contents: BundleContents, contents_of: ContentsOf, tmp_path: Path, outcomes: Outcomes
+    unstarted: Any, contents: BundleContents, contents_of: ContentsOf, tmp_path: Path
 ) -> None:
     shadow = ShadowSettings(share=1.0, request_budget_ms=1e-6)
     server = unstarted.another(pages=ServingSettings(shadow=shadow), shadow_folder=tmp_path / "shadow")
@@ -193,7 +182,7 @@ def test_a_busy_server_makes_no_page_twice(
     server.service.start(watch=False)
     challenge(server, contents_of(2))
     visits(server, 4)
-    assert (server.service.shadow.waiting, outcomes()) == (0, {"shed_server_busy": 4})
+    assert (server.service.shadow.waiting, outcomes(server)) == (0, {"shed_server_busy": 4})
     server.service.stop()
 
 
