@@ -9,9 +9,7 @@ bundle put into service, without a record. One decision at a time is carried out
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +22,7 @@ from experiments.definitions import Arm, Experiment, Status
 from experiments.errors import ExperimentError, TransitionError
 from experiments.records import Action, DecidedBy, DecisionRecord, apart
 from experiments.store import ExperimentStore
+from feature_repo.replacing import replace_file
 
 _FROM: Final[Mapping[Action, tuple[Status, ...]]] = {
     "promote": (Status.RUNNING, Status.PAUSED),
@@ -196,15 +195,5 @@ def _write(folder: Path, record: DecisionRecord) -> Path:
     """Write the record's file in one step."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / _file_name(record)
-    descriptor, temporary_name = tempfile.mkstemp(prefix=f".{file.name}-", dir=folder)
-    temporary = Path(temporary_name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
-            opened.write(record.model_dump_json(indent=2) + "\n")
-            opened.flush()
-            os.fsync(opened.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    replace_file(file, record.model_dump_json(indent=2).encode() + b"\n")
     return file

@@ -6,21 +6,20 @@ enough; the slow hashes and salts that passwords need would only cost every requ
 
 from __future__ import annotations
 
-import fcntl
 import hmac
-import os
 import re
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from threading import Lock
 from typing import Annotated, Final, Literal, Self
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from feature_repo.replacing import replace_file, writing
 
 KEYS_VARIABLE: Final = "MARQUEE_API_KEYS"
 """The environment variable that names the file."""
@@ -176,20 +175,10 @@ def revoke_client(path: Path, name: str) -> None:
 def _change(path: Path, changed: Callable[[tuple[ApiClient, ...]], tuple[ApiClient, ...]]) -> None:
     """Replace the file by one rename, readable by its owner alone; one change at a time."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(f".{path.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with writing(path.with_name(f".{path.name}.lock")):
         known = ApiClients.load(path).clients if path.exists() else ()
         content = ApiClients(clients=changed(known)).model_dump_json(indent=2)
-        # A file of this kind is made with mode 0600.
-        with NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as new:
-            try:
-                new.write(content + "\n")
-                new.flush()
-                os.fsync(new.fileno())
-                Path(new.name).replace(path)
-            except BaseException:
-                Path(new.name).unlink(missing_ok=True)
-                raise
+        replace_file(path, content.encode() + b"\n", mode=0o600)
 
 
 def bearer_key(authorization: str) -> str | None:

@@ -10,8 +10,8 @@ from typing import Final
 import structlog
 from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from feature_repo.replacing import replace_file, writing
 from training.bundle import list_bundles
-from training.bundle.replacing import replace_file, writing
 
 REFUSALS_FILE: Final = "refusals.json"
 _LOCK_FILE: Final = "refusals.lock"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -14,6 +13,7 @@ from typing import Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
+from feature_repo.replacing import replace_file
 from training.moved import Published
 from training.schedule import Turn
 
@@ -69,17 +69,7 @@ def read_record(home: Path) -> RetrainRecord | None:
 
 def write_record(home: Path, record: RetrainRecord) -> None:
     """Put the record in place of the one before, in one step."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{STATE_FILE}-", dir=home)
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(record.model_dump_json(indent=2) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(home / STATE_FILE)
-    finally:
-        temporary.unlink(missing_ok=True)
+    replace_file(home / STATE_FILE, record.model_dump_json(indent=2).encode() + b"\n")
 
 
 class RetrainRunningError(RuntimeError):

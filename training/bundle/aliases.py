@@ -9,10 +9,10 @@ from typing import Final, Literal, NoReturn, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
+from feature_repo.replacing import replace_file, writing
 from training.bundle.errors import BundleError
 from training.bundle.history import AliasChange, append_history, earlier, read_history
 from training.bundle.manifest import MANIFEST_FILE, Version, check_version
-from training.bundle.replacing import replace_file, writing
 
 Alias = Literal["champion", "challenger"]
 CHAMPION: Final = "champion"

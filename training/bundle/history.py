@@ -8,9 +8,9 @@ from typing import Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from feature_repo.replacing import replace_file
 from training.bundle.errors import BundleError
 from training.bundle.manifest import Version
-from training.bundle.replacing import replace_file
 
 HISTORY_FILE: Final = "alias_history.json"
 MOST_CHANGES: Final = 1000

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-def replace_file(file: Path, content: bytes) -> None:
+def replace_file(file: Path, content: bytes, mode: int = 0o644) -> None:
     """Write ``content`` beside ``file``, to the disk, and rename it into place; raises ``OSError``."""
     descriptor, name = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)
     temporary = Path(name)
@@ -19,7 +19,7 @@ def replace_file(file: Path, content: bytes) -> None:
             opened.write(content)
             opened.flush()
             os.fsync(opened.fileno())
-        temporary.chmod(0o644)
+        temporary.chmod(mode)
         temporary.replace(file)
     finally:
         temporary.unlink(missing_ok=True)
