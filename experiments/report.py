@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
-
-import jinja2
 
 from experiments import report_plots
 from experiments.analysis.results import Analysis, Effect
 from experiments.decision import Verdict
 from experiments.definitions import Experiment
+from experiments.report_page import page_environment
+from feature_repo.replacing import replace_file
 
 PAGE_FILE: Final = "index.html"
 ANALYSIS_FILE: Final = "analysis.json"
@@ -29,22 +28,14 @@ def write_report(home: Path, experiment: Experiment, analysis: Analysis, verdict
     """
     folder = home / REPORTS / experiment.name
     folder.mkdir(parents=True, exist_ok=True)
-    _replace(folder / ANALYSIS_FILE, analysis.to_json())
-    _replace(folder / PAGE_FILE, render_html(experiment, analysis, verdict))
+    replace_file(folder / ANALYSIS_FILE, analysis.to_json().encode())
+    replace_file(folder / PAGE_FILE, render_html(experiment, analysis, verdict).encode())
     return folder
 
 
 def render_html(experiment: Experiment, analysis: Analysis, verdict: Verdict) -> str:
     """Return the report as one self-contained HTML page, light or dark as the reader's system is."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("experiments"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["instant"] = lambda instant: f"{instant:%Y-%m-%d %H:%M} UTC"
-    environment.filters["count"] = lambda number: f"{number:,}"
+    environment = page_environment("experiments")
     environment.filters["share"] = lambda value: "–" if value is None else f"{value:.3%}"
     environment.filters["change"] = lambda value: "–" if value is None else f"{value:+.2%}"
     environment.filters["p_value"] = lambda value: "–" if value is None else f"{value:.3g}"
@@ -74,9 +65,3 @@ def _plots(analysis: Analysis) -> dict[str, str]:
         "daily": report_plots.daily_rates,
     }
     return {name: svg for name, draw in drawn.items() if (svg := draw(analysis))}
-
-
-def _replace(file: Path, text: str) -> None:
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(file)

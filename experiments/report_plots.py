@@ -1,15 +1,9 @@
-"""The plots of an experiment's report, as inline SVG that takes its colours from the page's style sheet.
-
-Figures are drawn by matplotlib's object API in placeholder colours; each placeholder then becomes a CSS
-variable, so that one drawing suits light and dark.
-"""
+"""The plots of an experiment's report."""
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -19,22 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from experiments.analysis.results import Analysis, Comparison
-
-WIDTH: Final = 9.4
-"""Inches of a plot over the whole text width."""
-_INK, _MUTED, _GRID, _BASELINE = "#0a0b01", "#0a0b02", "#0a0b03", "#0a0b05"
-_SERIES: Final = ("#0a0b04", "#0a0b06", "#0a0b07", "#0a0b08", "#0a0b09", "#0a0b0a")
-_VARIABLES: Final = {
-    _INK: "--ink", _MUTED: "--muted", _GRID: "--grid", _BASELINE: "--baseline",
-    **{colour: f"--series-{number}" for number, colour in enumerate(_SERIES, start=1)},
-}  # fmt: skip
-_STYLE: Final[Any] = {
-    "svg.fonttype": "none", "svg.hashsalt": "marquee", "font.family": "sans-serif", "font.size": 10,
-    "text.color": _INK, "axes.labelcolor": _MUTED, "xtick.color": _MUTED, "ytick.color": _MUTED,
-    "axes.edgecolor": _GRID, "grid.color": _GRID, "axes.titlesize": 11, "axes.titleweight": "bold",
-    "axes.titlelocation": "left", "axes.titlecolor": _INK, "axes.spines.top": False,
-    "axes.spines.right": False, "legend.frameon": False, "text.parse_math": False,
-}  # fmt: skip
+from experiments.report_page import BASELINE, INK, MUTED, SERIES, STYLE, WIDTH, inline_svg
 
 
 def lift_over_time(analysis: Analysis) -> str:
@@ -42,30 +21,30 @@ def lift_over_time(analysis: Analysis) -> str:
     shown = [one for one in analysis.comparisons if one.looks]
     if not shown:
         return ""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 2.9 * len(shown)), layout="constrained")
         panels = figure.subplots(len(shown), 1, squeeze=False, sharex=True)[:, 0]
         for place, (axes, one) in enumerate(zip(panels, shown, strict=True)):
-            colour = _SERIES[place % len(_SERIES)]
+            colour = SERIES[place % len(SERIES)]
             days = np.array([look.day for look in one.looks], "datetime64[D]")
             low, high = [look.low for look in one.looks], [look.high for look in one.looks]
             axes.fill_between(days, low, high, color=colour, alpha=0.16, linewidth=0)
             axes.plot(
                 days, [look.lift for look in one.looks], color=colour, linewidth=2, marker="o", markersize=3
             )
-            axes.axhline(0, color=_MUTED, linewidth=1)
+            axes.axhline(0, color=MUTED, linewidth=1)
             axes.set(title=f"{one.arm} against {analysis.arms[0].name}", ylabel="relative lift")
             axes.set_ylim(*_room(low, high))
             axes.yaxis.set_major_formatter(PercentFormatter(1.0))
             _dated(axes)
-        return _svg(figure)
+        return inline_svg(figure)
 
 
 def daily_rates(analysis: Analysis) -> str:
     """Draw the metric of each arm on each day alone; empty where nothing was shown yet."""
     if not any(one.rate is not None for one in analysis.daily):
         return ""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, WIDTH / 3.2), layout="constrained")
         axes = figure.subplots()
         for place, arm in enumerate(analysis.arms):
@@ -76,7 +55,7 @@ def daily_rates(analysis: Analysis) -> str:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         _dated(axes)
         figure.legend(loc="outside lower center", ncols=5)
-        return _svg(figure)
+        return inline_svg(figure)
 
 
 def sample_ratio_bars(analysis: Analysis) -> str:
@@ -85,24 +64,24 @@ def sample_ratio_bars(analysis: Analysis) -> str:
     if not total:
         return ""
     shares = sum(arm.share for arm in analysis.arms)
-    with mpl.rc_context(_STYLE | {"ytick.color": _INK}):
+    with mpl.rc_context(STYLE | {"ytick.color": INK}):
         figure = Figure(figsize=(WIDTH / 2, 0.9 + 0.4 * len(analysis.arms)), layout="constrained")
         axes = figure.subplots()
         places = np.arange(len(analysis.arms))
         colours = [_line(place)["color"] for place in range(len(places))]
         bars = axes.barh(places, [arm.members for arm in analysis.arms], color=colours, height=0.6)
         axes.bar_label(
-            bars, [f"{arm.members:,}" for arm in analysis.arms], color=_MUTED, fontsize=9, padding=6
+            bars, [f"{arm.members:,}" for arm in analysis.arms], color=MUTED, fontsize=9, padding=6
         )
         for place, arm in enumerate(analysis.arms):
             expected = total * arm.share / shares
-            axes.plot([expected] * 2, [place - 0.42, place + 0.42], color=_INK, linewidth=1.4)
+            axes.plot([expected] * 2, [place - 0.42, place + 0.42], color=INK, linewidth=1.4)
         axes.set_yticks(places, [arm.name for arm in analysis.arms])
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.set(xlabel="members; the mark: as dealt", ylim=(len(places) - 0.4, -0.6))
         axes.set_xlim(0, 1.25 * max(total * arm.share / shares for arm in analysis.arms))
         axes.tick_params(axis="y", length=0)
-        return _svg(figure)
+        return inline_svg(figure)
 
 
 def guardrail_ranges(analysis: Analysis) -> str:
@@ -110,21 +89,21 @@ def guardrail_ranges(analysis: Analysis) -> str:
     shown = [one for one in analysis.comparisons if one.guardrail.known]
     if not shown:
         return ""
-    with mpl.rc_context(_STYLE | {"ytick.color": _INK}):
+    with mpl.rc_context(STYLE | {"ytick.color": INK}):
         figure = Figure(figsize=(WIDTH / 2, 0.9 + 0.4 * len(shown)), layout="constrained")
         axes = figure.subplots()
         for place, one in enumerate(shown):
             _range(axes, place, one)
         axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.axvline(0, color=_MUTED, linewidth=1)
-        axes.axvline(-shown[0].guardrail.margin, color=_SERIES[0], linewidth=1, linestyle=(0, (4, 3)))
+        axes.axvline(0, color=MUTED, linewidth=1)
+        axes.axvline(-shown[0].guardrail.margin, color=SERIES[0], linewidth=1, linestyle=(0, (4, 3)))
         axes.set_yticks(range(len(shown)), [one.arm for one in shown])
         axes.set(
             xlabel="change of retention; dashed: as much as is put up with", ylim=(len(shown) - 0.4, -0.6)
         )
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
         axes.tick_params(axis="y", length=0)
-        return _svg(figure)
+        return inline_svg(figure)
 
 
 def _range(axes: Axes, place: int, one: Comparison) -> None:
@@ -154,25 +133,7 @@ def _dated(axes: Axes) -> None:
 def _line(place: int) -> dict[str, Any]:
     """Control is grey; colours that come again are dashed."""
     if place == 0:
-        return {"color": _BASELINE, "linewidth": 2.2}
+        return {"color": BASELINE, "linewidth": 2.2}
     treated = place - 1
-    dashes = "-" if treated < len(_SERIES) else (0, (4, 2))
-    return {"color": _SERIES[treated % len(_SERIES)], "linewidth": 2.2, "linestyle": dashes}
-
-
-def _svg(figure: Figure) -> str:
-    figure.patch.set_alpha(0)
-    for axes in figure.axes:
-        axes.patch.set_alpha(0)
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-    drawing = buffer.getvalue()
-    drawing = drawing[drawing.index("<svg") :]
-    for colour, variable in _VARIABLES.items():
-        drawing = drawing.replace(colour, f"var({variable})")
-    # Ids are unique within a drawing only; the page holds several. Fonts and width are the page's.
-    drawing = re.sub(r'<g id="[^"]*">', "<g>", drawing)
-    drawing = re.sub(r"font-family: [^;\"]*", "font-family: var(--font)", drawing)
-    return re.sub(
-        r'width="([^"]*)" height="[^"]*"', r'style="max-width: \1" aria-hidden="true"', drawing, count=1
-    )
+    dashes = "-" if treated < len(SERIES) else (0, (4, 2))
+    return {"color": SERIES[treated % len(SERIES)], "linewidth": 2.2, "linestyle": dashes}

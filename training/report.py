@@ -11,8 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-import jinja2
-
+from experiments.report_page import page_environment
 from training import report_plots, report_tables
 from training.bundle.manifest import check_version
 from training.calibration import CalibrationCurve
@@ -96,15 +95,7 @@ def write_report(root: Path, report: TrainingReport) -> Path:
 
 def render_html(report: TrainingReport) -> str:
     """Return the report as one self-contained HTML page, light or dark as the reader's system is."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("training"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["instant"] = lambda instant: f"{instant:%Y-%m-%d %H:%M} UTC"
-    environment.filters["count"] = lambda number: f"{number:,}"
+    environment = page_environment("training")
     environment.filters["words"] = report_tables.words
     return environment.get_template("report.html").render(
         report=report,

@@ -1,13 +1,7 @@
-"""The plots of a report, as inline SVG that takes its colours from the page's style sheet.
-
-Figures are drawn by matplotlib's object API in placeholder colours; each placeholder then becomes a CSS
-variable, so that one drawing suits light and dark.
-"""
+"""The plots of a training's report."""
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -18,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from experiments.report_page import BASELINE, INK, MUTED, SERIES, STYLE, WIDTH, inline_svg
 from training.calibration import CalibrationCurve
 from training.evaluation.candidates import CANDIDATE_RECALL
 from training.evaluation.protocol import ALL
@@ -25,25 +20,11 @@ from training.evaluation.results import MetricRow
 from training.page_judging import APART
 from training.report_tables import metric_columns, metric_name, segments_of, words
 
-WIDTH: Final = 9.4
-"""Inches of a plot over the whole text width."""
 IMPORTANCE_SHOWN: Final = 20
 ROOM_FOR_LABELS: Final = 1.25
 """Length of a bar's axis in longest bars, so that the number at its end fits."""
-_INK, _MUTED, _GRID = "#0a0b01", "#0a0b02", "#0a0b03"
-_OURS, _BASELINE = "#0a0b04", "#0a0b05"
-_SERIES: Final = ("#0a0b04", "#0a0b06", "#0a0b07", "#0a0b08", "#0a0b09", "#0a0b0a")
-_VARIABLES: Final = {
-    _INK: "--ink", _MUTED: "--muted", _GRID: "--grid", _OURS: "--series-1", _BASELINE: "--baseline",
-    **{colour: f"--series-{number}" for number, colour in enumerate(_SERIES, start=1)},
-}  # fmt: skip
-_STYLE: Final[Any] = {
-    "svg.fonttype": "none", "svg.hashsalt": "marquee", "font.family": "sans-serif", "font.size": 10,
-    "text.color": _INK, "axes.labelcolor": _MUTED, "xtick.color": _MUTED, "ytick.color": _INK,
-    "axes.edgecolor": _GRID, "grid.color": _GRID, "axes.titlesize": 11, "axes.titleweight": "bold",
-    "axes.titlelocation": "left", "axes.titlecolor": _INK, "axes.spines.top": False,
-    "axes.spines.right": False, "legend.frameon": False, "text.parse_math": False,
-}  # fmt: skip
+_OURS: Final = SERIES[0]
+_STYLE: Final[Any] = STYLE | {"ytick.color": INK}
 
 
 def metric_bars(rows: Sequence[MetricRow], baselines: Sequence[str]) -> str:
@@ -66,7 +47,7 @@ def metric_bars(rows: Sequence[MetricRow], baselines: Sequence[str]) -> str:
             axes.set_title(metric_name(metric, k))
         for axes in panels[len(largest) :]:
             axes.set_visible(False)
-        return _svg(figure)
+        return inline_svg(figure)
 
 
 def segment_bars(rows: Sequence[MetricRow], baselines: Sequence[str]) -> str:
@@ -85,7 +66,7 @@ def segment_bars(rows: Sequence[MetricRow], baselines: Sequence[str]) -> str:
             _bars(axes, {model: value.get(model, 0.0) for model in models}, baselines)
             axes.set_title(f"{words(segment)} members" if segment == ALL else words(segment))
         panels[0].set_xlim(0, ROOM_FOR_LABELS * max(row.value for row in rows))
-        return _svg(figure)
+        return inline_svg(figure)
 
 
 def candidate_curves(rows: Sequence[MetricRow]) -> str:
@@ -95,7 +76,7 @@ def candidate_curves(rows: Sequence[MetricRow]) -> str:
     segments = segments_of(rows)
     if not segments:
         return ""
-    with mpl.rc_context(_STYLE | {"ytick.color": _MUTED}):
+    with mpl.rc_context(_STYLE | {"ytick.color": MUTED}):
         figure = Figure(figsize=(WIDTH, WIDTH / 2.6), layout="constrained")
         panels = figure.subplots(1, len(segments), squeeze=False).ravel()
         for axes, segment in zip(panels, segments, strict=True):
@@ -107,7 +88,7 @@ def candidate_curves(rows: Sequence[MetricRow]) -> str:
             axes.grid(axis="y", linewidth=0.8)
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=5)
-        return _svg(figure)
+        return inline_svg(figure)
 
 
 def variety_curves(rows: Sequence[MetricRow]) -> str:
@@ -125,7 +106,7 @@ def variety_curves(rows: Sequence[MetricRow]) -> str:
     kinds: dict[str, list[str]] = {}
     for name in settings:
         kinds.setdefault(name.split()[0] if name[-1].isdigit() else name, []).append(name)
-    with mpl.rc_context(_STYLE | {"ytick.color": _MUTED}):
+    with mpl.rc_context(_STYLE | {"ytick.color": MUTED}):
         figure = Figure(figsize=(WIDTH, WIDTH / 2.4), layout="constrained")
         panels = figure.subplots(1, len(goals), squeeze=False)[0]
         for axes, goal in zip(panels, goals, strict=True):
@@ -133,7 +114,7 @@ def variety_curves(rows: Sequence[MetricRow]) -> str:
                 points = [(value[name, "page_diversity"], value[name, goal]) for name in names]
                 axes.plot(
                     *zip(*points, strict=True),
-                    color=_SERIES[place % len(_SERIES)],
+                    color=SERIES[place % len(SERIES)],
                     label=words(kind),
                     marker="o",
                     linewidth=1.8,
@@ -148,7 +129,7 @@ def variety_curves(rows: Sequence[MetricRow]) -> str:
             axes.grid(linewidth=0.8)
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=5)
-        return _svg(figure)
+        return inline_svg(figure)
 
 
 def truth_bars(truth: Mapping[str, float], baselines: Sequence[str]) -> str:
@@ -158,11 +139,11 @@ def truth_bars(truth: Mapping[str, float], baselines: Sequence[str]) -> str:
 
 def examination_curves(learned: Sequence[Sequence[float]], true: Sequence[Sequence[float]]) -> str:
     """Draw how often each place is looked at, relative to the first: a line per row, dashed for the truth."""
-    with mpl.rc_context(_STYLE | {"ytick.color": _MUTED}):
+    with mpl.rc_context(_STYLE | {"ytick.color": MUTED}):
         figure = Figure(figsize=(WIDTH / 2, WIDTH / 3), layout="constrained")
         axes = figure.subplots()
         for row, values in enumerate(learned):
-            colour = _SERIES[row % len(_SERIES)]
+            colour = SERIES[row % len(SERIES)]
             places = range(1, len(values) + 1)
             axes.plot(places, values, color=colour, linewidth=2, label=f"row {row + 1}")
             if row < len(true):
@@ -171,7 +152,7 @@ def examination_curves(learned: Sequence[Sequence[float]], true: Sequence[Sequen
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(axis="y", linewidth=0.8)
         figure.legend(loc="outside lower center", ncols=4)
-        return _svg(figure)
+        return inline_svg(figure)
 
 
 def importance_bars(importance: Mapping[str, float]) -> str:
@@ -187,16 +168,16 @@ def step_bars(seconds: Mapping[str, float]) -> str:
 
 def calibration_plot(curve: CalibrationCurve) -> str:
     """Draw observed against predicted; on the diagonal a prediction comes true as often as it says."""
-    with mpl.rc_context(_STYLE | {"ytick.color": _MUTED}):
+    with mpl.rc_context(_STYLE | {"ytick.color": MUTED}):
         figure = Figure(figsize=(WIDTH / 2, WIDTH / 2.2), layout="constrained")
         axes = figure.subplots()
         end = 1.05 * max(*curve.predicted, *curve.observed, 1e-9)
-        axes.plot((0, end), (0, end), color=_MUTED, linewidth=1, linestyle=(0, (4, 3)))
+        axes.plot((0, end), (0, end), color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
         axes.plot(curve.predicted, curve.observed, color=_OURS, linewidth=2, marker="o", markersize=5)
         axes.set(xlabel="predicted", ylabel="observed", xlim=(0, end), ylim=(0, end), aspect="equal")
         axes.grid(linewidth=0.8)
         axes.set_axisbelow(True)
-        return _svg(figure)
+        return inline_svg(figure)
 
 
 def training_plot(curves: Mapping[str, Sequence[float]]) -> str:
@@ -204,12 +185,12 @@ def training_plot(curves: Mapping[str, Sequence[float]]) -> str:
     panels: dict[str, list[str]] = {}
     for name in curves:
         panels.setdefault(name.split(", ")[0], []).append(name)
-    with mpl.rc_context(_STYLE | {"ytick.color": _MUTED}):
+    with mpl.rc_context(_STYLE | {"ytick.color": MUTED}):
         figure = Figure(figsize=(WIDTH / 2 * len(panels), WIDTH / 2.8), layout="constrained")
         for axes, (title, names) in zip(
             figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
         ):
-            for colour, name in zip(_SERIES, names, strict=False):
+            for colour, name in zip(SERIES, names, strict=False):
                 values = curves[name]
                 label = name.removeprefix(f"{title}, ")
                 axes.plot(np.arange(1, len(values) + 1), values, color=colour, linewidth=1.8, label=label)
@@ -218,14 +199,14 @@ def training_plot(curves: Mapping[str, Sequence[float]]) -> str:
             axes.grid(axis="y", linewidth=0.8)
             if len(names) > 1:
                 axes.legend()
-        return _svg(figure)
+        return inline_svg(figure)
 
 
 def _line(place: int) -> dict[str, Any]:
     """The first line is the thick one; colours that come again are dashed."""
     return {
-        "color": _SERIES[place % len(_SERIES)],
-        "linestyle": "-" if place < len(_SERIES) else (0, (4, 2)),
+        "color": SERIES[place % len(SERIES)],
+        "linestyle": "-" if place < len(SERIES) else (0, (4, 2)),
         "linewidth": 1.4 if place else 2.6,
     }
 
@@ -243,7 +224,7 @@ def _single(
         axes = figure.subplots()
         _bars(axes, values, muted, percent=percent, verbatim=verbatim)
         axes.set_xlabel(label)
-        return _svg(figure)
+        return inline_svg(figure)
 
 
 def _bars(
@@ -255,10 +236,10 @@ def _bars(
     verbatim: bool = False,
 ) -> None:
     places = np.arange(len(values))
-    colours = [_BASELINE if name in muted else _OURS for name in values]
+    colours = [BASELINE if name in muted else _OURS for name in values]
     bars = axes.barh(places, list(values.values()), color=colours, height=0.68)
     shown = [f"{value:.1%}" if percent else f"{value:.3g}" for value in values.values()]
-    axes.bar_label(bars, shown, color=_MUTED, fontsize=9, padding=3)
+    axes.bar_label(bars, shown, color=MUTED, fontsize=9, padding=3)
     axes.set_yticks(places, [name if verbatim else words(name) for name in values])
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(values) - 0.4, -0.6)
@@ -269,21 +250,3 @@ def _bars(
     axes.grid(axis="x", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines["left"].set_visible(False)
-
-
-def _svg(figure: Figure) -> str:
-    figure.patch.set_alpha(0)
-    for axes in figure.axes:
-        axes.patch.set_alpha(0)
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-    drawing = buffer.getvalue()
-    drawing = drawing[drawing.index("<svg") :]
-    for colour, variable in _VARIABLES.items():
-        drawing = drawing.replace(colour, f"var({variable})")
-    # Ids are unique within a drawing only; the page holds several. Fonts and width are the page's.
-    drawing = re.sub(r'<g id="[^"]*">', "<g>", drawing)
-    drawing = re.sub(r"font-family: [^;\"]*", "font-family: var(--font)", drawing)
-    return re.sub(
-        r'width="([^"]*)" height="[^"]*"', r'style="max-width: \1" aria-hidden="true"', drawing, count=1
-    )
