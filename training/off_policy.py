@@ -64,14 +64,11 @@ def evaluate_off_policy(
 ) -> OffPolicyEstimates:
     """Estimate what ``candidate`` and ``against`` would earn in the slots; see :func:`compare_policies`."""
     matrix = offered_features(gateway, slots)
-    margins = {}
-    for name, contents in (("candidate", candidate), ("against", against)):
-        matrix[:, _TOWER_COLUMN] = tower_scores(gateway, slots, contents)
-        margins[name] = Ranker.from_bytes(contents.ranker).margin(at_place(matrix))
-    return compare_policies(
-        slots, matrix, choices(margins["candidate"], slots.offsets, temperature),
-        choices(margins["against"], slots.offsets, temperature), clip=clip, seed=seed,
-    )  # fmt: skip
+    policies = [
+        choices_of(gateway, slots, matrix, contents, temperature=temperature)
+        for contents in (candidate, against)
+    ]
+    return compare_policies(slots, matrix, *policies, clip=clip, seed=seed)
 
 
 def compare_policies(
@@ -104,6 +101,27 @@ def compare_policies(
         },
         agreement=float(np.minimum(candidate, against).sum() / len(slots)),
     )
+
+
+def choices_of(
+    gateway: FeatureGateway,
+    slots: ExploredSlots,
+    matrix: NDArray[np.float32],
+    contents: BundleContents,
+    *,
+    trees: int | None = None,
+    temperature: float = 0.0,
+) -> Floats:
+    """Return with which probability each offered title is shown by a bundle's ranker, (m,).
+
+    ``matrix`` is that of :func:`offered_features`; what the bundle's towers think goes into it. With
+    ``trees`` only the first ones of the ranker count.
+    """
+    matrix[:, _TOWER_COLUMN] = tower_scores(gateway, slots, contents)
+    ranker = Ranker.from_bytes(contents.ranker)
+    if trees is not None:
+        ranker = Ranker(ranker.booster[:trees])
+    return choices(ranker.margin(at_place(matrix)), slots.offsets, temperature)
 
 
 def choices(margins: NDArray[np.float32], offsets: NDArray[np.int64], temperature: float = 0.0) -> Floats:

@@ -30,18 +30,16 @@ from feature_repo.simulation.config import SimulationConfig
 from feature_repo.simulation.live_members import LiveMembers
 from feature_repo.simulation.world import World
 from feature_repo.store import FeatureGateway
-from feature_repo.transforms.ranking import RANKING_FEATURES, at_place
 from serving.rehearsal.home import beginning, rehearse, start_trial
 from serving.rehearsal.visits import Rehearsed
 from training.bundle import CHAMPION, Bundle, BundleAliases, load_bundle, write_bundle
 from training.explored_slots import ExploredSlots, read_explored_slots
-from training.off_policy import choices, compare_policies, offered_features, tower_scores
+from training.off_policy import choices_of, compare_policies, offered_features
 from training.ranker import Ranker
 
 NAME: Final = "whole-ranker"
 CONTROL: Final = "cut"
 TREATMENT: Final = "whole"
-_TOWER_COLUMN: Final = RANKING_FEATURES.index("two_tower_cosine")
 _MOST_SLOTS: Final = 40_000
 
 Floats = NDArray[np.float64]
@@ -97,11 +95,7 @@ def judged_from_the_log(
 ) -> list[tuple[str, str, float, float, float, float]]:
     """Return (policy, method, truth, estimate, low, high) of both rankers, and of how far one is ahead."""
     matrix = offered_features(gateway, slots)
-    chosen = []
-    for bundle in (whole, cut):
-        matrix[:, _TOWER_COLUMN] = tower_scores(gateway, slots, bundle.contents)
-        margins = Ranker.from_bytes(bundle.contents.ranker).margin(at_place(matrix))
-        chosen.append(choices(margins, slots.offsets))
+    chosen = [choices_of(gateway, slots, matrix, bundle.contents) for bundle in (whole, cut)]
     found, plays = compare_policies(slots, matrix, *chosen), true_plays(world, slots)
     truths = [float((policy * plays).sum() / len(slots)) for policy in chosen]
     rows = []

@@ -26,14 +26,11 @@ from feature_repo.simulation.history import examination_probability
 from feature_repo.simulation.world import World, device_codes
 from feature_repo.transforms.calendar import epoch_microseconds
 from feature_repo.transforms.decay import MICROSECONDS_PER_DAY
-from feature_repo.transforms.ranking import RANKING_FEATURES, at_place
 from training.bundle import load_bundle
 from training.explored_slots import ExploredSlots
-from training.off_policy import choices, compare_policies, offered_features, tower_scores
-from training.ranker import Ranker
+from training.off_policy import choices_of, compare_policies, offered_features
 
 SLOTS_OF_A_PAGE: Final = 4
-_TOWER_COLUMN: Final = RANKING_FEATURES.index("two_tower_cosine")
 
 Floats = NDArray[np.float64]
 
@@ -206,10 +203,11 @@ def off_policy(
     with open_gateway(settings) as gateway:
         matrix = offered_features(gateway, people.slots)
         for bundle, first in ((bundles[1], None if against else trees), (bundles[0], None)):
-            matrix[:, _TOWER_COLUMN] = tower_scores(gateway, people.slots, bundle.contents)
-            ranker = Ranker.from_bytes(bundle.contents.ranker)
-            margins = Ranker(ranker.booster[:first]).margin(at_place(matrix))
-            chosen.append(choices(margins, people.slots.offsets, temperature))
+            chosen.append(
+                choices_of(
+                    gateway, people.slots, matrix, bundle.contents, trees=first, temperature=temperature
+                )
+            )
     click.echo(f"{'policy':<12}{'method':<15}{'truth':>8}{'mean':>8}{'sd':>8}{'claimed':>8}{'coverage':>9}")
     for row in covered(
         people, matrix, chosen[1], chosen[0], repetitions=repetitions, members=members, seed=seed, clip=clip
