@@ -47,8 +47,6 @@ CLOCK_VARIABLE: Final = "MARQUEE_CLOCK"
 SETTINGS_VARIABLE: Final = "MARQUEE_SERVING"
 EVENT_LOG_VARIABLE: Final = "MARQUEE_EVENT_LOG"
 PARTITIONS_VARIABLE: Final = "MARQUEE_EVENT_PARTITIONS"
-PAGE_READ_SECONDS: Final = 0.1
-"""How long a page waits for the features of its member. A healthy store takes a hundredth of that."""
 UNKNOWN_RATE_VARIABLE: Final = "MARQUEE_UNKNOWN_RATE"
 _MOST_PARTITIONS: Final = 1024
 _HIGHEST_RATE: Final = 1e6
@@ -78,8 +76,12 @@ def service_of(
 ) -> HomepageService:
     """Return the service of a home as the environment wants it; nothing is connected until it starts."""
 
+    file = os.environ.get(SETTINGS_VARIABLE)
+    chosen = ServingSettings.load(Path(file)) if file else ServingSettings()
+    answer_seconds = chosen.limits.read_ms / 1e3
+
     def open_reader() -> tuple[FeatureReader, str | None]:
-        gateway = FeatureGateway.open(settings, read_seconds=PAGE_READ_SECONDS)
+        gateway = FeatureGateway.open(settings, read_seconds=answer_seconds)
         apply_where_missing(gateway, settings)
         return gateway, gateway.schema_hash()
 
@@ -88,7 +90,7 @@ def service_of(
         return Arrivals.open(Lake(settings.lake), gateway, TitleFeed.open(gateway.online_url))
 
     def open_memory(reader: FeatureReader) -> SeedMemory:
-        return ShownSeeds.open(cast("FeatureGateway", reader).online_url)
+        return ShownSeeds.open(cast("FeatureGateway", reader).online_url, answer_seconds)
 
     def open_plays(reader: FeatureReader) -> PlaySource:
         return LivePlays.open(cast("FeatureGateway", reader).online_url)
@@ -98,16 +100,13 @@ def service_of(
     def open_events(reader: FeatureReader) -> EventLog:
         return event_log_beside(cast("FeatureGateway", reader).online_url, partitions)
 
-    file = os.environ.get(SETTINGS_VARIABLE)
-    chosen = ServingSettings.load(Path(file)) if file else ServingSettings()
-
     def open_impressions(metrics: Metrics) -> ImpressionLog:
         return ImpressionWriter(lambda: Lake(settings.lake), metrics, chosen.impressions)
 
     def open_deletions(reader: FeatureReader, events: Callable[[], EventLog]) -> DeletionDesk:
         gateway = cast("FeatureGateway", reader)
         client = redis.Redis.from_url(gateway.online_url, socket_timeout=30.0, socket_connect_timeout=0.5)
-        seeds = ShownSeeds.open(gateway.online_url)
+        seeds = ShownSeeds.open(gateway.online_url, answer_seconds)
         traces = MemberTraces(gateway, Lake(settings.lake), events, seeds.forget)
         settle = 2 * timedelta(seconds=chosen.impressions.flush_seconds)
         return DeletionDesk(client, traces, wall_clock, settle)

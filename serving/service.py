@@ -18,7 +18,7 @@ from feature_repo.stream.event_log import EventLog, EventLogError
 from serving import intake
 from serving.api.models import Homepage
 from serving.arrivals import ArrivalSource
-from serving.breaker import CircuitBreaker, CircuitOpenError
+from serving.breaker import BreakerSettings, CircuitBreaker, CircuitOpenError
 from serving.bundle_desk import BundleDesk
 from serving.bundles import KeeperSettings, StateKeeper
 from serving.candidates.query import PageRequest
@@ -169,7 +169,10 @@ class HomepageService:
     def _maker_of(self, reader: FeatureReader) -> HomepageMaker:
         """Return what makes pages, with a breaker between it and the store."""
         limits = self._pages.limits
-        breaker = CircuitBreaker("feature store", changed=self.metrics.breaker_changed)
+        breaker = CircuitBreaker(
+            "feature store", BreakerSettings(slow_seconds=limits.read_ms / 1e3),
+            changed=self.metrics.breaker_changed,
+        )  # fmt: skip
         if self._memory is not None:
             self._memory = GuardedMemory(self._memory, breaker)
         steady = SteadyReader(

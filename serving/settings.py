@@ -73,6 +73,11 @@ class LimitSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    read_ms: float = Field(
+        100,
+        gt=0,
+        description="a page waits so long for its member's features; a healthy store takes a hundredth",
+    )
     page_ms: float = Field(500, gt=0, description="from then on a page leaves out its costly stages")
     full_pages: int = Field(16, ge=1, description="wanted at once; above it pages are lean")
     most_pages: int = Field(64, ge=1, description="wanted at once; above it the answer is 503")

@@ -13,7 +13,6 @@ from redis.retry import Retry
 PAGES: Final = 2
 """Pages for which a seed rests."""
 _KEY: Final = "marquee:shown_seeds:{user_id}"
-_ANSWER_SECONDS: Final = 0.1
 _SECONDS: Final = 7 * 86_400
 
 
@@ -34,10 +33,10 @@ class ShownSeeds:
         self._client = client
 
     @classmethod
-    def open(cls, redis_url: str) -> ShownSeeds:
-        """Connect to a Redis; the connection is made at the first call. No call waits, nor asks, twice."""
+    def open(cls, redis_url: str, answer_seconds: float) -> ShownSeeds:
+        """Connect to a Redis at the first call. A call waits so long for its answer, and asks once."""
         return cls(redis.Redis.from_url(
-            redis_url, socket_timeout=_ANSWER_SECONDS, socket_connect_timeout=_ANSWER_SECONDS,
+            redis_url, socket_timeout=answer_seconds, socket_connect_timeout=answer_seconds,
             retry=Retry(NoBackoff(), retries=0),
         ))  # fmt: skip
 

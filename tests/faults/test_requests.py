@@ -50,7 +50,7 @@ def test_hostile_values_of_every_field(victim: Victim) -> None:
             answers.append(((path, value), send(path, json=value, headers=headers).status_code))
     assert [one for one in answers if one[1] >= 500] == []
     assert {status for _, status in answers} <= {200, 201, 202, 400, 404, 409, 415}
-    assert victim.page(victim.members[0])["degraded"] == []
+    victim.healed(victim.members[0])
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[" * 100_000, b"\xff\xfe", b"null", b'{"events": 1}'])

@@ -20,6 +20,8 @@ import psutil  # type: ignore[import-untyped]
 from feature_repo.settings import REPOSITORY_ROOT
 
 STOP_SECONDS = 60
+PATIENT = {"limits": {"read_ms": 20_000, "page_ms": 60_000}}
+"""Settings of a server whose pages are whole however busy the machine is."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,11 @@ def running(home: Path, **variables: str) -> Iterator[Server]:
         port = probe.getsockname()[1]
     environment = {**os.environ, "MARQUEE_HOME": str(home), "PYTHONUNBUFFERED": "1"}
     environment = {k: v for k, v in environment.items() if k not in ("REDIS_URL", "MARQUEE_LAKE")} | variables
+    patient = home / "patient.json"
+    patient.write_text(json.dumps(PATIENT))
     process = subprocess.Popen(
-        [sys.executable, "-m", "serving", "run", "--port", str(port), "--workers", "2", "--threads", "2"],
+        [sys.executable, "-m", "serving", "run", "--port", str(port), "--workers", "2", "--threads", "2",
+         "--settings", str(patient)],
         cwd=REPOSITORY_ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
     try:

@@ -19,7 +19,7 @@ def client(redis_url: str) -> Iterator[redis.Redis]:
 
 
 def test_seeds_rest_for_the_next_pages_and_are_free_again(redis_url: str, client: redis.Redis) -> None:
-    memory = ShownSeeds.open(redis_url)
+    memory = ShownSeeds.open(redis_url, 10.0)
     assert memory.resting("ana") == frozenset()
     memory.remember("ana", ["a", "b"])
     memory.remember("ana", ["c"])
@@ -37,7 +37,7 @@ def remembering(small: Any, redis_url: str, client: redis.Redis) -> Iterator[Any
     """The small service with the memory that a server has."""
     service = HomepageService(
         small.bundles, lambda: (small.features, None), wall=lambda: small.time[0],
-        open_memory=lambda _: ShownSeeds.open(redis_url),
+        open_memory=lambda _: ShownSeeds.open(redis_url, 10.0),
     )  # fmt: skip
     service.start(watch=False)
     small.service.stop()
@@ -74,7 +74,7 @@ def test_a_preview_of_another_instant_is_not_remembered(remembering: Any) -> Non
 def test_without_its_memory_a_page_is_whole_and_says_so(small: Any) -> None:
     service = HomepageService(
         small.bundles, lambda: (small.features, None), wall=lambda: small.time[0],
-        open_memory=lambda _: ShownSeeds.open("redis://127.0.0.1:1"),
+        open_memory=lambda _: ShownSeeds.open("redis://127.0.0.1:1", 0.1),
     )  # fmt: skip
     service.start(watch=False)
     small.service.stop()

@@ -47,7 +47,7 @@ def complete(unstarted: Any, contents: Any, redis_url: str, tmp_path: Path) -> I
     """The small service with all that a server has: arrivals, event log, experiments, deletions."""
     with redis.Redis.from_url(redis_url) as client:
         client.flushall()
-        seeds = ShownSeeds.open(redis_url)
+        seeds = ShownSeeds.open(redis_url, 10.0)
         unstarted.arrivals = InMemoryArrivals(unstarted)
         service = unstarted.service
         service._open_arrivals = lambda _: unstarted.arrivals
