@@ -46,7 +46,7 @@ _MEMBER_TABLES: Final = (
     s.USER_SNAPSHOT, s.USER_SESSION, s.USER_PROFILE, s.USER_PICKS, s.USER_HISTORY, s.USER_HIDDEN,
     s.USER_ALS_EMBEDDING,
 )  # fmt: skip
-_TITLE_TABLES: Final = (s.TITLE_METADATA, s.TITLE_STATISTICS, s.TITLE_ALS_EMBEDDING)
+TITLE_TABLES: Final = (s.TITLE_METADATA, s.TITLE_STATISTICS, s.TITLE_ALS_EMBEDDING)
 _CONTENT_TABLES: Final = (s.TITLE_METADATA, s.TITLE_CONTENT)
 _SNAPSHOT_BATCH: Final = 1_000
 _UNKNOWN: Final = "\x00unknown"
@@ -192,7 +192,7 @@ class FeatureGateway:
 
     def title_snapshot(self, title_ids: Sequence[str], now: datetime) -> TitleSnapshot:
         """Return the catalogue's columns for ``title_ids``, in their order."""
-        columns = self._titles_online(HOMEPAGE_TITLES, title_ids, _TITLE_TABLES, now)
+        columns = self._titles_online(HOMEPAGE_TITLES, title_ids, TITLE_TABLES, now)
         ids = np.array(title_ids, dtype=np.str_)
         return TitleSnapshot(ids, {t: row for row, t in enumerate(title_ids)}, columns, now)
 

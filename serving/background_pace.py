@@ -7,19 +7,11 @@ the titles; done without a rest, every page of those seconds would wait for it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final, TypeVar
 
-import numpy as np
-
-from feature_repo.store import TitleSnapshot
-from serving.members import FeatureReader
-
 Item = TypeVar("Item")
-TITLES_A_STEP: Final = 100
-"""Some 50 ms of reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +32,3 @@ class Pace:
 
 
 AT_ONCE: Final = Pace()
-
-
-def read_titles(reader: FeatureReader, title_ids: Sequence[str], now: datetime, pace: Pace) -> TitleSnapshot:
-    """Return the snapshot of the titles, row i for ``title_ids[i]``, read a few at a time."""
-    if not pace.rest or len(title_ids) <= TITLES_A_STEP:
-        return reader.title_snapshot(title_ids, now)
-    begins = range(0, len(title_ids), TITLES_A_STEP)
-    parts = [reader.title_snapshot(title_ids[n : n + TITLES_A_STEP], now) for n in pace.steps(begins)]
-    columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns}
-    rows = {title_id: row for row, title_id in enumerate(title_ids)}
-    ids = np.concatenate([part.title_ids for part in parts])
-    return TitleSnapshot(ids, rows, columns, now)

@@ -26,6 +26,7 @@ from serving.recent_requests import RecentRequests
 from serving.refusals import Refusals
 from serving.settings import ServingSettings
 from serving.state import ServingState, StateHolder
+from serving.title_reading import ReadsBeside, TitleReading
 from training.bundle import CHAMPION, Bundle, BundleAliases, load_bundle
 
 EXPERIMENTS: Final = "experiments"
@@ -73,15 +74,17 @@ class StateKeeper:
         arrivals: ArrivalSource | None = None,
         plays: PlaySource | None = None,
         recent: RecentRequests | None = None,
+        beside: ReadsBeside | None = None,
     ) -> None:
         self._root = root
+        self._titles = TitleReading(reader, beside)
         self._holder = holder
         self._metrics = metrics
         self._wall = wall
         self._settings = settings
         self._sources = StateSources(
-            reader, metrics, wall, settings.refresh_every, settings.trend_every, arrivals, plays,
-            settings.pages, RecentRequests(0) if recent is None else recent,
+            reader, self._titles, metrics, wall, settings.refresh_every, settings.trend_every, arrivals,
+            plays, settings.pages, RecentRequests(0) if recent is None else recent,
         )  # fmt: skip
         self._champion = KeptState(self._sources, holder)
         self._held: dict[str, KeptState] = {}
@@ -116,6 +119,7 @@ class StateKeeper:
     def stop(self) -> None:
         """End the background checks."""
         self._stopping.set()
+        self._titles.stop()
         if self._thread is not None:
             self._thread.join()
 
@@ -142,15 +146,16 @@ class StateKeeper:
 
     def _upkeep(self, refresh: bool) -> bool:
         self._followed_at = self._wall()
-        champion, *others = (self._try(kept, refresh) for kept in (self._champion, *self._held.values()))
+        pace = Pace(self._settings.rest, self._rest) if refresh else None
+        champion, *others = (self._try(kept, pace) for kept in (self._champion, *self._held.values()))
         del others  # a bundle of an experiment that cannot follow must not slow the champion down
         return champion
 
     @staticmethod
-    def _try(kept: KeptState, refresh: bool) -> bool:
+    def _try(kept: KeptState, pace: Pace | None) -> bool:
         try:
-            if refresh:
-                kept.refresh_if_due()
+            if pace is not None:
+                kept.refresh_if_due(pace)
             kept.follow()
         except Exception:  # as above
             _log.exception("following the changed titles failed; trying again")
@@ -253,7 +258,7 @@ class StateKeeper:
         return kept.put_in_place(bundle, models, clock, champion.trained, Pace(self._settings.rest, rest))
 
     def _rest(self, seconds: float) -> None:
-        """Rest from preparing a champion, and let the one that serves follow the titles if that is due."""
+        """Rest from preparing states, and let those that serve follow the titles if that is due."""
         end = time.monotonic() + seconds
         if self._wall() - self._followed_at >= self._settings.follow_every:
             self.follow()

@@ -19,7 +19,7 @@ from serving.arrivals import (
     sound_vectors,
     with_changes,
 )
-from serving.background_pace import AT_ONCE, Pace, read_titles
+from serving.background_pace import AT_ONCE, Pace
 from serving.bundle_canary import WARM_UP_PAGES, check_pages, warm_up
 from serving.bundle_validation import check_models
 from serving.clock import Clock
@@ -31,6 +31,7 @@ from serving.recent_requests import RecentRequests
 from serving.settings import ServingSettings
 from serving.state import ServingState, StateHolder
 from serving.steady_reader import StoreColdError
+from serving.title_reading import TitleReading
 from training.bundle import Bundle
 
 _log = structlog.get_logger(__name__)
@@ -44,6 +45,7 @@ class StateSources:
     """
 
     reader: FeatureReader
+    titles: TitleReading
     metrics: Metrics
     wall: Clock
     refresh_every: timedelta
@@ -111,10 +113,10 @@ class KeptState:
         if state is not None and state.clock is not clock:
             self._holder.swap(replace(state, clock=clock))
 
-    def refresh_if_due(self) -> None:
-        """Read all titles anew where that is due; raises what the feature store does."""
+    def refresh_if_due(self, pace: Pace = AT_ONCE) -> None:
+        """Read all titles anew where that is due, at a ``pace``; raises what the feature store does."""
         if self._sources.wall() - self._refreshed_at >= self._sources.refresh_every:
-            self._refresh_titles()
+            self._refresh_titles(pace)
 
     def follow(self) -> None:
         """Take in the titles that changed since the last look, and the plays; raises what Redis does."""
@@ -152,18 +154,22 @@ class KeptState:
             self._trending.forget()
         return fresher
 
-    def _refresh_titles(self) -> None:
+    def _refresh_titles(self, pace: Pace) -> None:
         current, sources = self.state, self._sources
         if current is None:
             return
         self._refreshed_at = sources.wall()
+        # What changes while the titles are read may be older in what was read: it is followed once more.
+        followed = self._followed
         try:
-            fresh = sources.reader.title_snapshot(list(current.catalogue.title_ids), current.clock())
+            fresh = sources.titles.read(list(current.catalogue.title_ids), current.clock(), pace)
             _require_known(fresh)
         except Exception:
             sources.metrics.snapshot_refreshed(False)
             raise
-        self._tell_freshness(self._swap_titles(current, with_changes(current.snapshot, self._sound(fresh))))
+        latest = self.state or current
+        self._tell_freshness(self._swap_titles(latest, with_changes(latest.snapshot, self._sound(fresh))))
+        self._followed = followed
         sources.metrics.snapshot_refreshed(True)
 
     def _tell_freshness(self, state: ServingState) -> None:
@@ -179,12 +185,12 @@ class KeptState:
         The lake says which those are: it holds every title that was ever accepted, whereas the feed forgets,
         with Redis or by its length.
         """
-        reader, arrivals = self._sources.reader, self._sources.arrivals
-        snapshot = read_titles(reader, trained, now, pace)
+        titles, arrivals = self._sources.titles, self._sources.arrivals
+        snapshot = titles.read(trained, now, pace)
         if arrivals is not None:
             later = sorted(set(arrivals.title_ids()).difference(trained))
             if later:
-                snapshot = with_changes(snapshot, self._sound(read_titles(reader, later, now, pace)))
+                snapshot = with_changes(snapshot, self._sound(titles.read(later, now, pace)))
         return snapshot
 
     def _sound(self, fresh: TitleSnapshot) -> TitleSnapshot:

@@ -21,6 +21,7 @@ from feature_repo.stream.event_log import PARTITIONS, EventLog
 from feature_repo.stream.live_plays import LivePlays
 from feature_repo.stream.opening import open_event_log
 from feature_repo.title_feed import TitleFeed
+from feature_repo.title_process import TitleProcess
 from serving.api.access import ADMIN_TOKEN, Access
 from serving.api_keys import KEYS_VARIABLE, KeyRing
 from serving.app import create_app
@@ -117,7 +118,7 @@ def service_of(
         open_memory=open_memory, open_events=open_events, open_plays=open_plays, experiments=experiments,
         pages=chosen, open_impressions=open_impressions if chosen.impressions.enabled else None,
         shadow_folder=settings.home / SHADOW_FOLDER,
-        open_deletions=open_deletions,
+        open_deletions=open_deletions, titles_beside=TitleProcess(settings),
     )  # fmt: skip
 
 

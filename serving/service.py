@@ -43,6 +43,7 @@ from serving.state import ServingState, StateHolder
 from serving.static_pages import STATIC
 from serving.steady_reader import GuardedMemory, SteadyReader
 from serving.store_watch import StoreWatch
+from serving.title_reading import ReadsBeside
 
 OpenReader = Callable[[], tuple[FeatureReader, str | None]]
 """Connects to the feature store; returns it with the schema hash that bundles must carry (None: any)."""
@@ -93,6 +94,7 @@ class HomepageService:
         open_impressions: OpenImpressions | None = None,
         shadow_folder: Path | None = None,
         open_deletions: OpenDeletions | None = None,
+        titles_beside: ReadsBeside | None = None,
     ) -> None:
         self.metrics = Metrics()
         self._bundles = bundles
@@ -116,6 +118,7 @@ class HomepageService:
         self.load = LoadGate(self._pages.limits)
         self._store_watch: StoreWatch | None = None
         self._open_deletions = open_deletions
+        self._beside = titles_beside
         self._deletions: DeletionDesk | None = None
         self._arrivals: ArrivalSource | None = None
         self._memory: SeedMemory | None = None
@@ -140,7 +143,7 @@ class HomepageService:
         self._store_watch = StoreWatch(reader.healthy, self.metrics.feature_store_answers)
         self.keeper = StateKeeper(
             self._bundles, reader, self._holder, self.metrics, self._wall, settings, self._arrivals,
-            None if self._open_plays is None else self._open_plays(reader), self.recent,
+            None if self._open_plays is None else self._open_plays(reader), self.recent, self._beside,
         )  # fmt: skip
         if self._places is not None:
             clocks = WatchClocks(self._wall, self.now)
