@@ -26,7 +26,7 @@ from serving.eligibility import Allowed, Visit, eligible_titles, surely_eligible
 from serving.members import FeatureReader, Member, member_from_features
 from serving.page.ingredients import ingredients_of
 from serving.page.ranked import Ranked, by_popularity, by_ranker, by_retrieval
-from serving.pipeline import Run, Rung, Stage, StageObserver
+from serving.pipeline import Run, Rung, Stage, StageObserver, between_steps
 from serving.ranking import candidate_features
 from serving.served_experiments import Experiments, PagePlan, ServedExperiments, traits_of
 from serving.settings import ServingSettings
@@ -149,7 +149,7 @@ class HomepageMaker:
     ) -> None:
         settings = ServingSettings() if settings is None else settings
         nothing_runs = ServedExperiments.none(settings)
-        self._page_ms = settings.limits.page_ms
+        self._limits = settings.limits
         self._observer = observer
         self._new_id = new_id
         self._experiments: Experiments = (lambda: nothing_runs) if experiments is None else experiments
@@ -175,7 +175,8 @@ class HomepageMaker:
 
         What was missing is named in ``degraded``. Raises only where even the last resort of a stage fails.
         """
-        run, page_id = Run(self._observer, lean, self._page_ms), self._new_id()
+        limits, page_id = self._limits, self._new_id()
+        run = Run(self._observer, lean, limits.page_ms, limits.stage_ms)
         visit, plan = self._visit(run, _Asked(state, request))
         allowed = run.through(self._eligibility, visit)
         retrieved = self._retrieve(run, visit.query(allowed), plan)
@@ -245,7 +246,7 @@ class HomepageMaker:
     def _assemble(judged: _Judged) -> Assembled:
         found, rules = judged.retrieved, judged.rules
         parts = ingredients_of(found.query, judged.ranked, found.answers, rules)
-        page = assemble(parts, rules, draws_of(judged.page_id))
+        page = assemble(parts, rules, draws_of(judged.page_id), between_steps)
         rows = describe(found.query, page, found.merged, judged.ranked)
         return Assembled(parts, page, found.merged, judged.ranked, rows)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Final, Generic, Protocol, TypeVar
@@ -20,6 +21,22 @@ LATE: Final = "late"
 """Left out of a page that had taken its time already."""
 
 _log = structlog.get_logger(__name__)
+_stage_ends: ContextVar[float] = ContextVar("stage_ends", default=float("inf"))
+"""When the stage that this thread is in is given up, by ``perf_counter``."""
+
+
+class StageLateError(RuntimeError):
+    """A stage had steps left when its time was over."""
+
+
+def between_steps() -> None:
+    """Give up the stage under way where its time is over; a stage of several steps calls it between them.
+
+    Raises :class:`StageLateError`, which its run answers as it answers a failure. A single step, one call of
+    numpy or of the model, cannot be interrupted.
+    """
+    if perf_counter() >= _stage_ends.get():
+        raise StageLateError("its time is over")
 
 
 def _always(_: Any) -> bool:
@@ -40,7 +57,8 @@ class Stage(Generic[Input, Output]):
 
     ``work`` does it; where it failed the ``rungs`` are tried in their order, then ``fallback`` answers, as it
     does where the stage was switched off by ``enabled``. ``budget_ms`` is the median time it should take
-    (longer is counted, not interrupted). ``costly`` ones are left out of pages that are late or lean.
+    (longer is counted; a run's ``stage_ms`` ends it). ``costly`` ones are left out of pages that are late
+    or lean.
     """
 
     name: str
@@ -69,12 +87,14 @@ class StageObserver(Protocol):
 class Run:
     """One page's way through its stages.
 
-    A ``lean`` page leaves out the costly stages; so does one that has taken ``page_ms`` already.
+    A ``lean`` page leaves out the costly stages; so does one that has taken ``page_ms`` already. A stage
+    that has taken ``stage_ms`` is given up between two of its steps.
     """
 
     observer: StageObserver
     lean: bool = False
     page_ms: float = float("inf")
+    stage_ms: float = float("inf")
     timings: list[tuple[str, float]] = field(default_factory=list)
     """Stage and milliseconds, in order."""
     degraded: list[str] = field(default_factory=list)
@@ -102,12 +122,23 @@ class Run:
         self.degraded.append(rung)
         self.observer.fell_back(rung)
 
+    def _in_time(self, stage: Stage[Input, Output], value: Input) -> Output:
+        ends = _stage_ends.set(perf_counter() + self.stage_ms / 1e3)
+        try:
+            return stage.work(value)
+        finally:
+            _stage_ends.reset(ends)
+
     def _answer(self, stage: Stage[Input, Output], value: Input) -> Output:
+        last = stage.name
         try:
             if not stage.enabled(value):
                 return stage.fallback(value)
             if not (stage.costly and self.hurry):
-                return stage.work(value)
+                return self._in_time(stage, value)
+        except StageLateError:
+            self.observer.stage_failed(stage.name)
+            last = f"{stage.name}:{LATE}"
         except Exception as error:  # a page must come out, whatever is wrong in here
             if not isinstance(error, CircuitOpenError):  # the breaker has said so once
                 _log.exception("stage failed", stage=stage.name)
@@ -124,5 +155,5 @@ class Run:
                 continue
             self.degrade(f"{stage.name}:{rung.name}")
             return answer
-        self.degrade(stage.name)
+        self.degrade(last)
         return stage.fallback(value)

@@ -78,6 +78,7 @@ class LimitSettings(BaseModel):
         gt=0,
         description="a page waits so long for its member's features; a healthy store takes a hundredth",
     )
+    stage_ms: float = Field(250, gt=0, description="a stage that takes longer is given up at its next step")
     page_ms: float = Field(500, gt=0, description="from then on a page leaves out its costly stages")
     full_pages: int = Field(16, ge=1, description="wanted at once; above it pages are lean")
     most_pages: int = Field(64, ge=1, description="wanted at once; above it the answer is 503")

@@ -7,6 +7,7 @@ dropped, and its titles are free for the next.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from feature_repo.page.board import Board
@@ -64,10 +65,16 @@ class Page:
         return next((row for row in self.rows if row.row_type == TOP_PICKS), None)
 
 
-def assemble(parts: Ingredients, rules: PageRules, draw: Draw) -> Page:
+def _unhurried() -> None:
+    """Let every page be finished."""
+
+
+def assemble(
+    parts: Ingredients, rules: PageRules, draw: Draw, between_rows: Callable[[], object] = _unhurried
+) -> Page:
     """Return a page of at least ``rules.fewest_tiles`` tiles where there are so many candidates.
 
-    ``draw`` decides which titles are explored.
+    ``draw`` decides which titles are explored; ``between_rows`` may raise to give the page up.
     """
     plans = row_plans(parts, rules)
     page = Page(Board(parts.shelf, pool_of(parts, plans, rules), rules))
@@ -76,9 +83,11 @@ def assemble(parts: Ingredients, rules: PageRules, draw: Draw) -> Page:
     best = list(range(min(rules.ranked, len(parts.shelf))))
     _add(page, RowPlan(TOP_PICKS, best, max(1, rules.top_picks - rules.most_explored)), rules)
     for plan in by_value(plans, page.board, rules):
+        between_rows()
         if plan.row_type != GENRE or _rows_of(page, GENRE) < rules.genre_rows:
             _add(page, plan, rules)
     _fill_up(page, rules)
+    between_rows()
     _widen_view(page, parts, rules)
     _explore(page, rules, draw)
     page.relaxed = _relaxed(page, parts, rules)

@@ -17,6 +17,7 @@ from serving.candidates.answer import Candidates
 from serving.candidates.charts import EVERYWHERE
 from serving.candidates.query import Query
 from serving.index import VectorIndex
+from serving.pipeline import between_steps
 
 CATALOGUE: Final = "catalogue"
 """No generator: any title that may be shown, where even the popular ones cannot be told."""
@@ -76,6 +77,7 @@ def similar(query: Query, limit: int) -> Sequence[Candidates]:
     """Titles like the latest ones that the member completed, per seed; those of the last pages rest."""
     found: list[Candidates] = []
     for seed in _seed_rows(query):
+        between_steps()  # a seed that is not cached is a search
         rows, scores = query.models.neighbours.of(seed)
         shown = query.eligible[rows]
         if shown.any():

@@ -112,7 +112,9 @@ def home(trained_service: TrainedService, tmp_path: Path) -> Path:
     shutil.copytree(trained.lake, home / "lake")
     shutil.copy(trained.registry, home / trained.registry.name)
     (home / "serving.json").write_text(
-        json.dumps({"impressions": {"flush_seconds": 0.05}, "limits": {"page_ms": 60_000}})
+        json.dumps(
+            {"impressions": {"flush_seconds": 0.05}, "limits": {"stage_ms": 60_000, "page_ms": 60_000}}
+        )
     )
     return home
 

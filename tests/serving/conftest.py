@@ -35,7 +35,7 @@ from training.bundle import BundleAliases, BundleContents, write_bundle
 
 NOW = datetime(2026, 3, 1, 20, tzinfo=UTC)
 TITLES = 160
-PATIENT = ServingSettings(limits=LimitSettings(read_ms=20_000, page_ms=60_000))
+PATIENT = ServingSettings(limits=LimitSettings(read_ms=20_000, stage_ms=60_000, page_ms=60_000))
 """No page is late, however busy the machine is."""
 USED_GENRES = ("Action", "Comedy", "Crime", "Drama", "Horror", "Romance", "Thriller", "Western")
 MEMBER_TABLES = (

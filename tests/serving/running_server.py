@@ -20,7 +20,7 @@ import psutil  # type: ignore[import-untyped]
 from feature_repo.settings import REPOSITORY_ROOT
 
 STOP_SECONDS = 60
-PATIENT = {"limits": {"read_ms": 20_000, "page_ms": 60_000}}
+PATIENT = {"limits": {"read_ms": 20_000, "stage_ms": 60_000, "page_ms": 60_000}}
 """Settings of a server whose pages are whole however busy the machine is."""
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from serving.breaker import CircuitOpenError
-from serving.pipeline import Run, Rung, Stage
+from serving.pipeline import Run, Rung, Stage, between_steps
 
 
 @dataclass
@@ -86,3 +86,32 @@ def test_a_page_that_has_taken_its_time_leaves_out_what_is_costly() -> None:
     assert run.through(costly, 6) == -1
     assert run.degraded == ["halve:late"]
     assert Run(Notebook(), page_ms=1e6).through(costly, 6) == 3
+
+
+def in_steps(steps: list[int]) -> int:
+    for number in steps:
+        between_steps()
+        done.append(number)
+    return len(steps)
+
+
+done: list[int] = []
+stepwise: Stage[list[int], int] = Stage("stepwise", in_steps, lambda _: -1, 1)
+
+
+def test_a_stage_whose_time_is_over_is_given_up_at_its_next_step_and_its_fallback_has_time() -> None:
+    done.clear()
+    notebook = Notebook()
+    run = Run(notebook, stage_ms=0)
+    assert run.through(stepwise, [1, 2]) == -1
+    assert (done, run.degraded, notebook.failed) == ([], ["stepwise:late"], ["stepwise"])
+    unhurried: Stage[list[int], int] = Stage("stepwise", in_steps, in_steps, 1)
+    assert run.through(unhurried, [3]) == 1
+    assert done == [3]
+
+
+def test_a_stage_in_time_does_all_its_steps() -> None:
+    done.clear()
+    assert Run(Notebook(), stage_ms=60_000).through(stepwise, [1, 2]) == 2
+    assert done == [1, 2]
+    between_steps()  # outside of stages nobody is late
