@@ -14,6 +14,7 @@ from experiments.definitions import Experiment, ExperimentDefinition
 from serving.api import bodies as b, bundle_models, event_bodies, experiment_models as x, models as m
 from serving.api_keys import Scope
 from serving.bundle_desk import BundleList
+from serving.operations_report import OperationsReport
 from serving.service import HomepageService
 from training.bundle import AliasChange
 
@@ -139,6 +140,10 @@ ROLL_BACK_BUNDLE: Final = Operation(
     "/v1/bundles/rollback", "Make the champion before the present one champion again.", m.NoParameters,
     AliasChange, (*_TO_OPERATORS, HTTPStatus.CONFLICT), method="post", scope="admin",
 )  # fmt: skip
+REPORT: Final = Operation(
+    "/v1/operations", "How the service does: stages, fallbacks, freshness and what else the workers count.",
+    m.NoParameters, OperationsReport, scope="admin",
+)  # fmt: skip
 ALIVE: Final = Operation("/healthz", "Whether the process is alive.", m.NoParameters, m.Health)
 READY: Final = Operation(
     "/readyz", "Whether a page can be made.", m.NoParameters, m.Readiness, (HTTPStatus.SERVICE_UNAVAILABLE,)
@@ -152,7 +157,7 @@ OPERATIONS: Final = (
     HOMEPAGE, SIMILAR, SIGN_UP, DELETE_MEMBER, DELETION, TITLE, EVENTS,
     CREATE_EXPERIMENT, LIST_EXPERIMENTS, EXPERIMENT, START_EXPERIMENT, PAUSE_EXPERIMENT,
     PROMOTE_EXPERIMENT, ROLL_BACK_EXPERIMENT, ANALYZE_EXPERIMENT,
-    LIST_BUNDLES, ACTIVATE_BUNDLE, ROLL_BACK_BUNDLE,
+    LIST_BUNDLES, ACTIVATE_BUNDLE, ROLL_BACK_BUNDLE, REPORT,
     ALIVE, READY, METRICS, DESCRIPTION,
 )  # fmt: skip
 
