@@ -21,6 +21,7 @@ from feature_repo.redis_server import running_redis
 from feature_repo.settings import Settings
 from serving.bundles_cli import bundles_command
 from serving.clock import ClockMode
+from serving.doctor.cli import doctor_command
 from serving.keys_cli import keys
 from serving.rehearsal.cli import rehearse_command
 from serving.settings import ServingSettings
@@ -115,6 +116,7 @@ serving.add_command(rehearse_command)
 serving.add_command(bundles_command)
 serving.add_command(shadow_report_command)
 serving.add_command(keys)
+serving.add_command(doctor_command)
 
 
 @serving.command()

@@ -152,7 +152,9 @@ class ExperimentTraffic(_Part):
 class BundleTraffic(_Part):
     """What became of bundles since the servers started."""
 
-    in_service: str | None = Field(description="the champion of the worker that answers; null before the first")
+    in_service: str | None = Field(
+        description="the champion of the worker that answers; null before the first"
+    )
     swaps: Count = Field(description="bundles put in place, by each worker")
     refusals: list[Counted] = Field(description="by the check that refused")
 
@@ -168,10 +170,12 @@ class OperationsReport(_Part):
     stages: list[StageReport]
     fallbacks: list[Counted] = Field(description="what stood in on pages, as `degraded` names it")
     member_reads: list[Counted] = Field(
-        description="answers with a member's features: from the store, from a read `shared` with another page, "
-        "or `kept` ones, as the store did not answer"
+        description="answers with a member's features: from the store, from a read `shared` with another "
+        "page, or `kept` ones, as the store did not answer"
     )
-    feature_store_up: bool = Field(description="whether it answers every worker")
+    feature_store_up: bool | None = Field(
+        description="whether it answers every worker; null before one has looked"
+    )
     breakers: list[BreakerReport]
     freshness: Freshness
     events: EventReport
@@ -196,6 +200,10 @@ class _Samples:
 
     def count(self, series: str, **labels: str) -> int:
         return int(self.value(series, **labels))
+
+    def is_set(self, series: str) -> bool | None:
+        """Return whether a gauge without labels says 1; None where nobody has set it."""
+        return self.value(series) == 1 if series in self._of else None
 
     def labels(self, series: str, *names: str) -> list[tuple[str, ...]]:
         """Return the values that labels have together, in order."""
@@ -243,7 +251,7 @@ def operations_report(service: HomepageService) -> OperationsReport:
         stages=_stages(samples),
         fallbacks=samples.counted("marquee_page_fallbacks_total", "rung"),
         member_reads=samples.counted("marquee_member_reads_total", "source"),
-        feature_store_up=samples.value("marquee_feature_store_up") == 1,
+        feature_store_up=samples.is_set("marquee_feature_store_up"),
         breakers=[
             BreakerReport(of=of, open_workers=samples.count("marquee_breakers_open", of=of))
             for (of,) in samples.labels("marquee_breakers_open", "of")

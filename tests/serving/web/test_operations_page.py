@@ -61,7 +61,9 @@ def ask_pages(address: str, *user_ids: str) -> None:
 
 def row_of(page: Page, section: str, name: str) -> list[str]:
     """Return the texts of a table's row, by the cell that heads it."""
-    row = page.locator(f"#{section} tbody tr").filter(has=page.get_by_role("rowheader", name=name, exact=True))
+    row = page.locator(f"#{section} tbody tr").filter(
+        has=page.get_by_role("rowheader", name=name, exact=True)
+    )
     return row.locator("th, td").all_inner_texts()
 
 
@@ -103,7 +105,7 @@ def test_new_pages_appear_without_a_reload_and_not_while_paused(opened: Open, ad
     expect(runs).to_have_text(f"{before + 2:,}")
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_role("button", name="Resume")).to_have_attribute("aria-pressed", "true")
-    page.get_by_text("Last 5 minutes").click()
+    page.get_by_label("Last 5 minutes").check()
     expect(page.locator("#stages-hint")).to_contain_text("as far as this page has been open")
     expect(runs).to_have_text("2")
 
@@ -154,16 +156,16 @@ def test_a_change_that_cannot_be_made_says_why_and_one_that_is_cancelled_changes
     assert champion_of(address) == first
 
 
-def test_a_running_experiment_is_shown_and_analysed(
-    opened: Open, lab: Any, experiment_of: Any
-) -> None:
+def test_a_running_experiment_is_shown_and_analysed(opened: Open, lab: Any, experiment_of: Any) -> None:
     lab.run(experiment_of("ui", name="bigger-tiles", variant="big"))
     page = opened()
     expect(page.locator("#experiments")).to_contain_text("bigger-tiles")
     expect(page.locator("#experiments")).to_contain_text("not analysed yet")
 
 
-def test_without_a_key_there_is_a_clear_message_and_nothing_else(opened: Open, web_page: Page, address: str) -> None:
+def test_without_a_key_there_is_a_clear_message_and_nothing_else(
+    opened: Open, web_page: Page, address: str
+) -> None:
     web_page.goto(f"{address}/operations")
     expect(web_page.get_by_role("heading", name="Enter an admin key")).to_be_visible()
     expect(web_page.locator("#view")).to_be_hidden()
@@ -194,7 +196,9 @@ def test_axe_finds_nothing_serious_and_nothing_is_wider_than_the_window(
     page.set_viewport_size({"width": width, "height": 900})
     expect(page.locator("#bundles")).to_contain_text("champion")
     found = Axe().run(page).response["violations"]
-    assert [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")] == []
+    assert [
+        (one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")
+    ] == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.get_by_role("button", name="Make challenger").click()
     found = Axe().run(page).response["violations"]

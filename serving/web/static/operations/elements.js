@@ -16,20 +16,24 @@ export function element(tag, attributes = {}, ...children) {
 
 /**
  * A table. `columns`: {label, number?, row?} — `row` marks the cell that heads its row. Cells are texts or nodes.
+ *
+ * The roles say what the elements say by themselves, until a narrow window stacks a row's cells.
  */
 export function table(caption, columns, rows, nothing) {
   if (rows.length === 0) return element("p", { className: "nothing", text: nothing });
-  const head = element("tr", {}, columns.map((c) => element("th", {
-    scope: "col", text: c.label, className: c.number ? "number" : null,
+  const head = element("tr", { role: "row" }, columns.map((c) => element(c.label ? "th" : "td", {
+    role: c.label ? "columnheader" : "cell", scope: c.label ? "col" : null, text: c.label, className: c.number ? "number" : null,
   })));
-  const body = rows.map((cells) => element("tr", {}, cells.map((cell, place) => {
-    const { row, number } = columns[place];
-    const made = element(row ? "th" : "td", { scope: row ? "row" : null, className: number ? "number" : null });
+  const body = rows.map((cells) => element("tr", { role: "row" }, cells.map((cell, place) => {
+    const { row, number, label } = columns[place];
+    const made = element(row ? "th" : "td", {
+      role: row ? "rowheader" : "cell", scope: row ? "row" : null, className: number ? "number" : null, "data-label": label,
+    });
     made.append(cell ?? "–");
     return made;
   })));
-  return element("table", {}, element("caption", { className: "hidden-heading", text: caption }),
-    element("thead", {}, head), element("tbody", {}, body));
+  return element("table", { role: "table" }, element("caption", { className: "hidden-heading", text: caption }),
+    element("thead", { role: "rowgroup" }, head), element("tbody", { role: "rowgroup" }, body));
 }
 
 /** A list of terms with their values; `rows`: [term, value, note?]. */

@@ -20,7 +20,8 @@ export function milliseconds(value) {
 /** A share from 0 to 1; what is there at all is never shown as 0. */
 export function share(value) {
   if (!known(value)) return NOTHING;
-  if (value > 0 && value < 0.001) return "< 0.1 %";
+  if (value === 0) return "0 %";
+  if (value < 0.001) return "< 0.1 %";
   return `${(value * 100).toFixed(value < 0.1 ? 1 : 0)} %`;
 }
 

@@ -11,7 +11,7 @@ export function noticesOf(report, recentDegraded) {
   const { freshness, breakers, impressions, pages, bundles, experiments } = report;
   say(!bundles.in_service, "bad", "No bundle is in service: no page can be made.",
     "Publish one: python -m training pipeline");
-  say(!report.feature_store_up, "bad", "The feature store does not answer every worker.",
+  say(report.feature_store_up === false, "bad", "The feature store does not answer every worker.",
     "Start its Redis again; the servers reconnect by themselves.");
   for (const one of breakers.filter((each) => each.open_workers > 0)) {
     say(true, "bad", `${count(one.open_workers)} workers leave the ${one.of} alone, as it did not answer.`,

@@ -45,9 +45,9 @@ function showCards(readings, report) {
     card("pages", "Pages a second", rates.length ? rate(rates.at(-1)) : "–", `${count(made(report))} since the start`, rates),
     card("time", "Page time, p95", milliseconds(pages.latency.p95_ms),
       `p50 ${milliseconds(pages.latency.p50_ms)} · p99 ${milliseconds(pages.latency.p99_ms)}`, p95),
-    card("degraded", "Pages that lack something", made(report) ? share(share0(report)) : "–",
+    card("degraded", "Incomplete pages", made(report) ? share(share0(report)) : "–",
       `${count(pages.degraded)} degraded · ${count(pages.static)} static · ${count(pages.refused)} refused`, degraded),
-    card("lag", "Events not yet on pages", freshness.event_lag ? count(freshness.event_lag.events) : "–",
+    card("lag", "Events waiting", freshness.event_lag ? count(freshness.event_lag.events) : "–",
       freshness.event_lag ? `oldest: ${freshness.event_lag.events ? age(freshness.event_lag.oldest_seconds) : "none waits"}`
         : "the log does not answer", lag),
     card("models", "Age of the models", age(freshness.trained_age_seconds), instant(freshness.trained_at)),
@@ -77,10 +77,15 @@ function showCache(report) {
     ["Read from the store", of("store")],
     ["Shared with another page's read", of("shared")],
     ["Kept ones, the store being away", of("kept")],
-    ["Feature store", report.feature_store_up ? badge("good", "answers every worker") : badge("bad", "does not answer")],
+    ["Feature store", storeOf(report.feature_store_up)],
     ["Left alone", breakersOf(report)],
     ["Load shed", `${count(shed)} stages, ${count(report.pages.refused)} pages`],
   ]));
+}
+
+function storeOf(up) {
+  if (up === null) return "not looked at yet";
+  return up ? badge("good", "answers every worker") : badge("bad", "does not answer");
 }
 
 function breakersOf(report) {
