@@ -47,7 +47,8 @@ def test_every_metric_that_is_exported_is_on_the_dashboard() -> None:
 
 def test_the_rows_are_in_order_and_no_panel_lies_on_another() -> None:
     assert ROWS == [
-        "Pages", "Stages", "Fallbacks", "Freshness", "Stream", "Experiments and impressions", "Bundles", "Retrain",
+        "Pages", "Stages", "Fallbacks", "Freshness", "Stream", "Experiments and impressions", "Bundles",
+        "Retrain",
     ]  # fmt: skip
     identifiers = [panel["id"] for panel in DASHBOARD["panels"]]
     assert len(identifiers) == len(set(identifiers))

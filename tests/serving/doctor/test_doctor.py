@@ -222,7 +222,7 @@ def test_a_bundle_for_other_features_is_named(home: Home) -> None:
 
 
 def test_a_home_of_somebody_else_is_named(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who runs the tests may be root, who may read everything: the system is asked what an other would be told."""
+    """Tests may run as root, who may read everything: the answer of the system is given for it."""
     closed, really = home.folder / "bundles", os.access
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != closed and really(path, mode))
     assert str(closed) in home.finding("home", "bad").found
