@@ -5,26 +5,25 @@ from __future__ import annotations
 import json
 import os
 from datetime import UTC, datetime
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from experiments.analysis.power import (
-    denominators_needed,
-    power_at,
-    sequential_denominators_needed,
-    sequential_power_at,
-)
 from experiments.analysis.results import Analysis
-from experiments.command_line import opened_store
+from experiments.command_line import json_option, opened_store, print_json
 from experiments.decision import Verdict
-from experiments.judging import Judged, judge, settle
 from experiments.listing import decision_line
-from experiments.report import PAGE_FILE, write_report
+from experiments.records import DecisionRecord
 from feature_repo.settings import Settings
 
+if TYPE_CHECKING:
+    from experiments.judging import Judged
+
+_ONE_LOOK: Final = "at one look"
+_DAILY: Final = "looked at daily"
 _as_of = click.option(
     "--as-of",
     metavar="INSTANT",
@@ -37,7 +36,13 @@ _as_of = click.option(
 @click.option("--json", "as_json", is_flag=True, help="Print everything, as JSON.")
 @_as_of
 def analyze(name: str, as_json: bool, as_of: str | None) -> None:
-    """Say how the arms of an experiment do, and what the rule would decide; nothing is changed."""
+    """Say how the arms of an experiment do, and what the rule would decide; nothing is changed.
+
+    \b
+    Examples:
+        python -m experiments analyze ranker-1
+        python -m experiments analyze ranker-1 --as-of 2026-03-15 --json
+    """
     judged = _judged(Settings.from_environment(), name, instant(as_of))
     analysis, verdict = judged.analysis, judged.verdict
     if as_json:
@@ -51,19 +56,31 @@ def analyze(name: str, as_json: bool, as_of: str | None) -> None:
 
 @click.command()
 @click.argument("name")
+@json_option
 @_as_of
-def report(name: str, as_of: str | None) -> None:
-    """Write an experiment's report page, and say where it is."""
+def report(name: str, as_json: bool, as_of: str | None) -> None:
+    """Write an experiment's report page, and say where it is.
+
+    \b
+    Example:
+        python -m experiments report ranker-1
+    """
     settings = Settings.from_environment()
+    writing: Any = import_module("experiments.report")
     judged = _judged(settings, name, instant(as_of))
-    folder = write_report(settings.home, judged.experiment, judged.analysis, judged.verdict)
-    click.echo(str(folder / PAGE_FILE))
+    file = writing.write_report(settings.home, judged.experiment, judged.analysis, judged.verdict)
+    page = str(file / writing.PAGE_FILE)
+    if as_json:
+        print_json({"experiment": name, "page": page, "verdict": _plain(judged.verdict)})
+    else:
+        click.echo(page)
 
 
 @click.command("decide")
 @click.argument("names", nargs=-1)
+@json_option
 @_as_of
-def decide_command(names: tuple[str, ...], as_of: str | None) -> None:
+def decide_command(names: tuple[str, ...], as_json: bool, as_of: str | None) -> None:
     """Decide the experiments NAMES, or all that run, by their rules, and carry it out.
 
     Promotes, rolls back or holds, each with a record of its evidence: made to be run daily, by cron. With one
@@ -72,19 +89,24 @@ def decide_command(names: tuple[str, ...], as_of: str | None) -> None:
     \b
     Examples:
         python -m experiments decide
-        python -m experiments decide new-ranker
+        python -m experiments decide new-ranker --json
     """
-    settings, now = Settings.from_environment(), instant(as_of)
+    settings, now, judging = Settings.from_environment(), instant(as_of), _judging()
+    decided: list[DecisionRecord] = []
     failed = False
     with opened_store(settings) as store:
         for name in names or [experiment.name for experiment in store.running()]:
             try:
-                record = settle(store, settings, judge(store, settings, name, now), now)
+                judged = judging.judge(store, settings, name, now)
+                decided.append(judging.settle(store, settings, judged, now))
             except ValueError as error:  # an ExperimentError is one
                 failed = True
                 click.echo(f"{name}: not decided: {error}", err=True)
             else:
-                click.echo(f"{name}: {decision_line(record)}")
+                if not as_json:
+                    click.echo(f"{name}: {decision_line(decided[-1])}")
+    if as_json:
+        print_json([record.model_dump(mode="json") for record in decided])
     if failed:
         raise click.exceptions.Exit(1)
 
@@ -92,34 +114,58 @@ def decide_command(names: tuple[str, ...], as_of: str | None) -> None:
 @click.command()
 @click.option("--baseline", required=True, type=click.FloatRange(0, 1), help="Control's rate, such as 0.05.")
 @click.option("--lift", required=True, type=float, help="Relative lift to be seen, such as 0.02.")
-@click.option("--alpha", default=0.05, show_default=True, type=click.FloatRange(0, 1, True, True))
-@click.option("--power", "wanted", default=0.8, show_default=True, type=click.FloatRange(0, 1, True, True))
+@click.option(
+    "--alpha", default=0.05, show_default=True, type=click.FloatRange(0, 1, True, True),
+    help="How often a lift may be seen where there is none.",
+)  # fmt: skip
+@click.option(
+    "--power", "wanted", default=0.8, show_default=True, type=click.FloatRange(0, 1, True, True),
+    help="How often it is to be seen where it is there.",
+)  # fmt: skip
 @click.option("--share", default=0.5, show_default=True, type=float, help="Treatment's part of the two arms.")
 @click.option(
     "--design-effect", default=5.0, show_default=True, type=click.FloatRange(1), help="`analyze` tells it."
 )
 @click.option("--per-member", type=click.FloatRange(0, min_open=True), help="Impressions of one member.")
 @click.option("--impressions", type=click.IntRange(1), help="Tell the power at this size (both arms), too.")
+@json_option
 def power(
     baseline: float, lift: float, alpha: float, wanted: float, share: float, design_effect: float,
-    per_member: float | None, impressions: int | None,
+    per_member: float | None, impressions: int | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Say how many impressions it takes to see a lift: at one look, and looked at daily."""
+    """Say how many impressions it takes to see a lift: at one look, and looked at daily.
+
+    \b
+    Example:
+        python -m experiments power --baseline 0.05 --lift 0.02 --per-member 300
+    """
+    size: Any = import_module("experiments.analysis.power")
     sizes = {"alpha": alpha, "treatment_share": share, "design_effect": design_effect}
+    reached: dict[str, float] = {}
     try:
         needed = {
-            "at one look": denominators_needed(baseline, lift, power=wanted, **sizes),
-            "looked at daily": sequential_denominators_needed(baseline, lift, power=wanted, **sizes),
+            _ONE_LOOK: size.denominators_needed(baseline, lift, power=wanted, **sizes),
+            _DAILY: size.sequential_denominators_needed(baseline, lift, power=wanted, **sizes),
         }
-        for how, count in needed.items():
-            members = f", {count / per_member:,.0f} members" if per_member else ""
-            click.echo(f"{how}: {count:,} impressions{members}")
         if impressions is not None:
-            once = power_at(impressions, baseline, lift, **sizes)
-            daily = sequential_power_at(impressions, baseline, lift, **sizes)
-            click.echo(f"power at {impressions:,}: {once:.3f} at one look, {daily:.3f} looked at daily")
+            reached[_ONE_LOOK] = size.power_at(impressions, baseline, lift, **sizes)
+            reached[_DAILY] = size.sequential_power_at(impressions, baseline, lift, **sizes)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+    if as_json:
+        print_json([_needed(how, count, per_member, reached.get(how)) for how, count in needed.items()])
+        return
+    for how, count in needed.items():
+        members = f", {count / per_member:,.0f} members" if per_member else ""
+        click.echo(f"{how}: {count:,} impressions{members}")
+    if reached:
+        told = ", ".join(f"{power:.3f} {how}" for how, power in reached.items())
+        click.echo(f"power at {impressions:,}: {told}")
+
+
+def _needed(how: str, impressions: int, per_member: float | None, power: float | None) -> dict[str, Any]:
+    members = None if per_member is None else round(impressions / per_member)
+    return {"looks": how, "impressions": impressions, "members": members, "power": power}
 
 
 def comparison_table(analysis: Analysis) -> Table:
@@ -157,8 +203,15 @@ def _compared(analysis: Analysis, arm: str) -> list[str]:
 
 
 def _judged(settings: Settings, name: str, now: datetime) -> Judged:
+    judging = _judging()
     with opened_store(settings) as store:
-        return judge(store, settings, name, now)
+        found: Judged = judging.judge(store, settings, name, now)
+        return found
+
+
+def _judging() -> Any:
+    """Load what analyses: it brings statsmodels along, for whose loading no other command need wait."""
+    return import_module("experiments.judging")
 
 
 def instant(text: str | None) -> datetime:

@@ -94,7 +94,12 @@ def create(file: TextIO, start: bool, as_json: bool) -> None:
 @click.argument("name")
 @json_option
 def start(name: str, as_json: bool) -> None:
-    """Start a draft, or a paused experiment again."""
+    """Start a draft, or a paused experiment again.
+
+    \b
+    Example:
+        python -m experiments start ranker-1
+    """
     with opened_store(Settings.from_environment()) as store:
         _show(store.change_status(name, Status.RUNNING, _now()), as_json=as_json)
 
@@ -104,7 +109,12 @@ def start(name: str, as_json: bool) -> None:
 @click.option("--reason", default="", help="Why, for those who look at its status.")
 @json_option
 def pause(name: str, reason: str, as_json: bool) -> None:
-    """Pause a running experiment: all its members see control until it is started again."""
+    """Pause a running experiment: all its members see control until it is started again.
+
+    \b
+    Example:
+        python -m experiments pause ranker-1 --reason "pages are slow"
+    """
     with opened_store(Settings.from_environment()) as store:
         _show(store.change_status(name, Status.PAUSED, _now(), reason), as_json=as_json)
 
@@ -113,7 +123,12 @@ def pause(name: str, reason: str, as_json: bool) -> None:
 @click.argument("name")
 @json_option
 def status(name: str, as_json: bool) -> None:
-    """Print where an experiment stands, its alerts and decisions."""
+    """Print where an experiment stands, its alerts and decisions.
+
+    \b
+    Example:
+        python -m experiments status ranker-1 --json
+    """
     with opened_store(Settings.from_environment()) as store:
         experiment, alerts, decisions = store.get(name), store.alerts(name), store.decisions(name)
     if not as_json:
@@ -177,6 +192,10 @@ def rollback(name: str, reason: str, as_json: bool) -> None:
     """End an experiment for control: all members see it at once. Of a draft, withdraw it.
 
     A promotion is taken back: the champion before it serves again, unless another has become champion since.
+
+    \b
+    Example:
+        python -m experiments rollback ranker-1 --reason "fewer plays"
     """
     _decide(name, "roll_back", None, reason, as_json=as_json)
 
@@ -205,15 +224,25 @@ def promoted(settings_file: Path | None) -> None:
 
 @main.command()
 @click.argument("thousandths", required=False, type=int)
-def holdout(thousandths: int | None) -> None:
+@json_option
+def holdout(thousandths: int | None, as_json: bool) -> None:
     """Print how many THOUSANDTHS of the members see no experiment, or set it: 50 to 100, or 0.
 
     It can be set only while no experiment runs or is paused: members would change sides.
+
+    \b
+    Examples:
+        python -m experiments holdout
+        python -m experiments holdout 50
     """
     with opened_store(Settings.from_environment()) as store:
         if thousandths is not None:
             store.set_holdout(thousandths)
-        click.echo(store.holdout())
+        kept = store.holdout()
+    if as_json:
+        print_json({"holdout": kept})
+    else:
+        click.echo(kept)
 
 
 @main.command()
@@ -223,6 +252,10 @@ def sweep(context: click.Context, as_json: bool) -> None:
     """Pause running experiments that cannot run, such as of two that overlap the later one.
 
     Also finishes decisions that were interrupted. Exit status 3 where an experiment was paused.
+
+    \b
+    Example:
+        python -m experiments sweep --json
     """
     settings = Settings.from_environment()
     with opened_store(settings) as store:
@@ -243,7 +276,13 @@ def sweep(context: click.Context, as_json: bool) -> None:
 @click.argument("name", required=False)
 @json_option
 def alerts(name: str | None, as_json: bool) -> None:
-    """Print the alerts about the experiment NAME, or all; the latest last."""
+    """Print the alerts about the experiment NAME, or all; the latest last.
+
+    \b
+    Examples:
+        python -m experiments alerts
+        python -m experiments alerts ranker-1 --json
+    """
     with opened_store(Settings.from_environment()) as store:
         if name is not None:
             store.get(name)

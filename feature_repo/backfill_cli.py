@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import click
@@ -20,14 +21,24 @@ from feature_repo.settings import Settings
     "--lake", "root", default=None, help="Path or URL of the lake; default: MARQUEE_LAKE or var/lake."
 )
 @click.option("--seed", default=0, show_default=True, help="Fixes the axes of cast and synopsis vectors.")
-def build_features(root: str | None, seed: int) -> None:
-    """Compute every feature table from the raw tables of the lake, after finding out what came of tiles."""
+@click.option("--json", "as_json", is_flag=True, help="JSON, for scripts.")
+def build_features(root: str | None, seed: int, as_json: bool) -> None:
+    """Compute every feature table from the raw tables of the lake, after finding out what came of tiles.
+
+    \b
+    Examples:
+        python -m feature_repo build-features
+        python -m feature_repo build-features --json
+    """
     lake = Lake(root or Settings.from_environment().lake)
     try:
         join_impressions(lake, datetime.now(UTC))
         rows = _with_progress(lake, seed)
     except (LakeError, OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
     summary = Table("table", "rows")
     summary.columns[1].justify = "right"
     for name, count in rows.items():
@@ -37,7 +48,8 @@ def build_features(root: str | None, seed: int) -> None:
 
 def _with_progress(lake: Lake, seed: int) -> dict[str, int]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("reading events", total=None)
 
         def show(table: str, done: int, total: int) -> None:

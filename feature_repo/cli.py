@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,16 +64,27 @@ def open_gateway(settings: Settings) -> Iterator[FeatureGateway]:
 
 @main.command()
 def apply() -> None:
-    """Register the feature definitions, as `feast apply` does."""
+    """Register the feature definitions, as `feast apply` does.
+
+    \b
+    Example:
+        python -m feature_repo apply
+    """
     settings = Settings.from_environment()
     with open_gateway(settings) as gateway:
         click.echo(f"applied {gateway.apply()} definitions to {settings.registry}")
 
 
 @main.command()
-@click.option("--start", default=_EPOCH, show_default=True, type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]))
-@click.option("--end", default=None, type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]), help="Default: now.")
-def materialize(start: datetime, end: datetime | None) -> None:
+@click.option(
+    "--start", default=_EPOCH, show_default=True, type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]),
+    help="Of features from then on.",
+)  # fmt: skip
+@click.option(
+    "--end", type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]), help="Of features until then.  [default: now]"
+)
+@click.option("--json", "as_json", is_flag=True, help="JSON, for scripts.")
+def materialize(start: datetime, end: datetime | None, as_json: bool) -> None:
     """Bring each entity's newest features online, and check that they arrived.
 
     \b
@@ -84,6 +96,9 @@ def materialize(start: datetime, end: datetime | None) -> None:
         arrived = gateway.materialize(
             start, end or datetime.now(UTC), lambda view, done, total: status.update(f"{view} {done}/{total}")
         )
+    if as_json:
+        click.echo(json.dumps(arrived, indent=2))
+        return
     for view, entities in arrived.items():
         click.echo(f"{view:<22}{entities:>12,} entities")
 

@@ -6,13 +6,23 @@ from typing import Final
 
 from flask import Flask
 
-from serving.api import bundles, deletions, events, experiments, homepages, members, operational, titles
+from serving.api import (
+    bundles,
+    deletions,
+    events,
+    experiments,
+    homepages,
+    members,
+    operational,
+    operations_report,
+    titles,
+)
 from serving.api.access import Access, register_access
 from serving.api.operations import SERVICE
 from serving.api.problems import register_problems
 from serving.api.timing import register_timing
 from serving.service import HomepageService
-from serving.web import member_page, static_files
+from serving.web import member_page, operations_page, static_files
 
 _LARGEST_BODY: Final = 1024 * 1024
 
@@ -30,8 +40,10 @@ def create_app(service: HomepageService, admin_token: str = "", access: Access |
     register_problems(app)
     bundles.register_problems(app)
     register_access(app, Access(admin_token) if access is None else access, service.metrics)
-    rooms = (homepages, members, deletions, titles, events, experiments, bundles, operational)
-    pages = (static_files, member_page)
+    rooms = (
+        homepages, members, deletions, titles, events, experiments, bundles, operations_report, operational,
+    )  # fmt: skip
+    pages = (static_files, member_page, operations_page)
     for room in (*rooms, *pages):
         app.register_blueprint(room.blueprint)
     return app

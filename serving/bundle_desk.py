@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, Field
 
 from serving.refusals import Refusal, Refusals
 from training.bundle import (
@@ -50,6 +50,7 @@ class BundleList(BaseModel):
 
     bundles: list[BundleSummary]
     changes: list[AliasChange]
+    roll_back_to: str | None = Field(description="what a rollback would make champion; null: there is none")
 
 
 class UnknownBundleError(LookupError):
@@ -79,6 +80,7 @@ class BundleDesk:
         """Return the bundles; raises :class:`BundleChangeError` where the aliases' files are damaged."""
         try:
             aliases, history = self._aliases.all(), self._aliases.history()
+            earlier = self._aliases.earlier_champions()
         except BundleError as error:
             raise BundleChangeError(str(error)) from error
         refused = self._refusals.all()
@@ -86,6 +88,7 @@ class BundleDesk:
         return BundleList(
             bundles=[self._summary(version, aliases, refused) for version in versions],
             changes=list(reversed(history))[:changes],
+            roll_back_to=next(iter(earlier), None),
         )
 
     def activate(self, version: str, alias: str) -> AliasChange:

@@ -33,14 +33,26 @@ def _refusing(command: Callable[_P, _R]) -> Callable[_P, _R]:
 
 @click.group(name="bundles")
 def bundles_command() -> None:
-    """Look at the bundles, and say which one serves."""
+    """Look at the bundles, and say which one serves.
+
+    \b
+    Examples:
+        python -m serving bundles list
+        python -m serving bundles activate 20260102T030405Z-0a1b2c3d
+        python -m serving bundles rollback
+    """
 
 
 @bundles_command.command(name="list")
 @_json
 @_refusing
 def list_them(as_json: bool) -> None:
-    """List the bundles, the newest first: aliases, data, metrics, and why one was refused."""
+    """List the bundles, the newest first: aliases, data, metrics, and why one was refused.
+
+    \b
+    Example:
+        python -m serving bundles list --json
+    """
     found = _desk().list()
     if as_json:
         click.echo(found.model_dump_json(indent=2))
@@ -62,6 +74,11 @@ def activate(version: str, alias: str, as_json: bool) -> None:
 
     Each server loads it beside the bundle that serves, tries it, warms it up and swaps it in, within seconds;
     one that must not serve is refused, and `bundles list` shows why.
+
+    \b
+    Examples:
+        python -m serving bundles activate 20260102T030405Z-0a1b2c3d
+        python -m serving bundles activate 20260102T030405Z-0a1b2c3d --alias challenger
     """
     _say(_desk().activate(version, alias), as_json)
 
@@ -70,7 +87,12 @@ def activate(version: str, alias: str, as_json: bool) -> None:
 @_json
 @_refusing
 def rollback(as_json: bool) -> None:
-    """Make the champion before the present one champion again."""
+    """Make the champion before the present one champion again.
+
+    \b
+    Example:
+        python -m serving bundles rollback
+    """
     _say(_desk().roll_back(), as_json)
 
 

@@ -21,6 +21,7 @@ from feature_repo.redis_server import running_redis
 from feature_repo.settings import Settings
 from serving.bundles_cli import bundles_command
 from serving.clock import ClockMode
+from serving.doctor.cli import doctor_command
 from serving.keys_cli import keys
 from serving.rehearsal.cli import rehearse_command
 from serving.settings import ServingSettings
@@ -33,9 +34,17 @@ _POLL_SECONDS: Final = 0.2
 _STOP_SECONDS: Final = 20.0
 
 
-@click.group()
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def serving() -> None:
-    """Make homepages."""
+    """Make homepages.
+
+    \b
+    Examples:
+        python -m serving run --port 8080
+        python -m serving doctor
+        python -m serving bundles list
+        python -m serving keys add tv-app --scope homepage
+    """
 
 
 @serving.command()
@@ -77,6 +86,13 @@ def run(
 
     Experiments are those of the store that MARQUEE_EXPERIMENTS names, postgresql://… or sqlite:///file;
     without it of experiments.db in the home. Changes there are served within two seconds.
+
+    Ctrl-C is how it ends: what members were shown until then is written, and the exit status is 0.
+
+    \b
+    Examples:
+        python -m serving run
+        MARQUEE_ADMIN_TOKEN=secret python -m serving run --port 8081 --workers 2 --settings settings.json
     """
     if settings_file is not None:
         try:
@@ -115,11 +131,18 @@ serving.add_command(rehearse_command)
 serving.add_command(bundles_command)
 serving.add_command(shadow_report_command)
 serving.add_command(keys)
+serving.add_command(doctor_command)
 
 
 @serving.command()
 def defaults() -> None:
-    """Print the settings of a server as JSON, to change and pass with --settings."""
+    """Print the settings of a server as JSON, to change and pass with --settings.
+
+    \b
+    Examples:
+        python -m serving defaults > settings.json
+        python -m serving run --settings settings.json
+    """
     click.echo(ServingSettings().model_dump_json(indent=2))
 
 

@@ -32,6 +32,15 @@ limit_request_field_size = 4094  # bytes of one header
 control_socket_disable = True
 
 
+def when_ready(server: Any) -> None:
+    """Let the metrics of the process that only starts workers go out of the live ones.
+
+    It has built the application, whose gauges are at 0 there for ever: the least of all workers would be 0.
+    """
+    if os.environ.get(MULTIPROCESS_DIRECTORY):
+        multiprocess.mark_process_dead(server.pid)
+
+
 def post_worker_init(worker: Any) -> None:
     """Open connections and put the champion in service, in the worker and not before."""
     service = worker.wsgi.extensions[SERVICE]

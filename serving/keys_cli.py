@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import cast, get_args
 
@@ -35,7 +36,12 @@ def keys() -> None:
 @click.option("--rate", type=float, help="Requests a second, over all workers.  [default: any number]")
 @_file_option
 def add(name: str, scopes: tuple[str, ...], rate: float | None, file: Path) -> None:
-    """Print a new key for the client NAME, this once; the file keeps its hash."""
+    """Print a new key for the client NAME, this once; the file keeps its hash.
+
+    \b
+    Example:
+        python -m serving keys add tv-app --scope homepage --scope events --rate 50
+    """
     distinct = cast("tuple[Scope, ...]", tuple(dict.fromkeys(scopes)))
     try:
         click.echo(add_client(file, name, distinct, rate))
@@ -46,12 +52,22 @@ def add(name: str, scopes: tuple[str, ...], rate: float | None, file: Path) -> N
 
 @keys.command("list")
 @_file_option
-def list_clients(file: Path) -> None:
-    """List the clients."""
+@click.option("--json", "as_json", is_flag=True, help="JSON, for scripts.")
+def list_clients(file: Path, as_json: bool) -> None:
+    """List the clients.
+
+    \b
+    Example:
+        python -m serving keys list --file var/api_keys.json --json
+    """
     try:
         clients = ApiClients.load(file).clients
     except KeysError as error:
         raise click.ClickException(str(error)) from error
+    if as_json:
+        shown = [client.model_dump(mode="json", exclude={"sha256"}) for client in clients]
+        click.echo(json.dumps(shown, indent=2))
+        return
     for client in clients:
         rate = "any number" if client.rate is None else f"{client.rate:g} a second"
         click.echo(f"{client.name:<24}{', '.join(client.scopes):<28}{rate}")
@@ -61,7 +77,12 @@ def list_clients(file: Path) -> None:
 @click.argument("name")
 @_file_option
 def revoke(name: str, file: Path) -> None:
-    """Take the key of the client NAME back."""
+    """Take the key of the client NAME back.
+
+    \b
+    Example:
+        python -m serving keys revoke tv-app
+    """
     try:
         revoke_client(file, name)
     except KeysError as error:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector
 
 MULTIPROCESS_DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -103,6 +103,11 @@ class Metrics:
         self._fallbacks = Counter(
             "marquee_page_fallbacks", "What stood in on pages, as `degraded` names it.", ["rung"], registry=r
         )
+        self._member_reads = Counter(
+            "marquee_member_reads",
+            "Answers with a member's features: from the store, a read shared with another page, or kept.",
+            ["source"], registry=r,
+        )  # fmt: skip
         self._store_up = Gauge(
             "marquee_feature_store_up", "1 where the feature store answers every worker, else 0.",
             registry=r, multiprocess_mode="livemin",
@@ -138,6 +143,10 @@ class Metrics:
     def page_made(self, outcome: str) -> None:
         """Count one page: ``full``, ``degraded``, ``static`` or ``refused``."""
         self._pages.labels(outcome).inc()
+
+    def member_read(self, source: str) -> None:
+        """Count an answer with a member's features: ``store``, ``shared`` or ``kept``."""
+        self._member_reads.labels(source).inc()
 
     def feature_store_answers(self, answers: bool) -> None:
         """Tell whether the feature store answers."""
@@ -231,12 +240,19 @@ class Metrics:
 
     def exposition(self) -> bytes:
         """Return all metrics in Prometheus's text format, over all workers where there are several."""
-        registry = self._registry
-        if values.ValueClass is not values.MutexValue:
-            registry = CollectorRegistry()
-            MultiProcessCollector(registry)
-        text: bytes = generate_latest(registry)
+        text: bytes = generate_latest(self._of_all_workers())
         return text
+
+    def families(self) -> list[Metric]:
+        """Return what :meth:`exposition` says, as values: one family of samples per metric."""
+        return list(self._of_all_workers().collect())
+
+    def _of_all_workers(self) -> CollectorRegistry:
+        if values.ValueClass is values.MutexValue:
+            return self._registry
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)
+        return registry
 
 
 class Unobserved:

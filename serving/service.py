@@ -185,8 +185,9 @@ class HomepageService:
         if self._memory is not None:
             self._memory = GuardedMemory(self._memory, breaker)
         steady = SteadyReader(
-            reader, breaker, self.now, self._canary, limits.kept_members, limits.kept_seconds
-        )
+            reader, breaker, self.now, self._canary, limits.kept_members, limits.kept_seconds,
+            answered_from=self.metrics.member_read,
+        )  # fmt: skip
         return HomepageMaker(
             reader, self.metrics, self._new_id, self._pages, self._memory, lambda: self.experiments, steady,
             None if self._deletions is None else self._deletions.is_deleted,
@@ -249,6 +250,10 @@ class HomepageService:
         """Return the service's present: that of the state in service, the wall's before there is one."""
         state = self._holder.current
         return self._wall() if state is None else state.clock()
+
+    def wall(self) -> datetime:
+        """Return the wall's present, as this service was given it."""
+        return self._wall()
 
     @property
     def experiments(self) -> ServedExperiments:

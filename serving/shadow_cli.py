@@ -25,6 +25,11 @@ def shadow_report_command(since: datetime | None, challenger: str | None, as_jso
     """Say by day how the challenger's pages agree with those that members saw, and what is wrong with them.
 
     It tells whether a challenger is broken, not whether it is better: run an experiment for that.
+
+    \b
+    Examples:
+        python -m serving shadow-report --since 2026-03-01
+        python -m serving shadow-report --challenger 20260102T030405Z-0a1b2c3d --gate
     """
     first: date | None = None if since is None else since.date()
     records = read_records(Settings.from_environment().home / SHADOW_FOLDER, first)

@@ -26,6 +26,10 @@ JITTER: Final = 0.1
 _OWN_TIME: Final = timedelta(hours=1)
 """Pages of instants further from the present read other values, by time-to-live: they are not kept."""
 _COLD_SECONDS: Final = 1.0
+FROM_STORE: Final = "store"
+FROM_OTHER_READ: Final = "shared"
+"""A read of the same member at the same moment answered this one, too."""
+FROM_KEPT: Final = "kept"
 _NAMES: Final = (s.COUNTRY, s.LANGUAGE, s.MODEL_VERSION)
 _LISTS: Final = (s.WATCHED_TITLE_IDS, s.SESSION_TITLE_IDS, s.RECENT_TITLE_IDS, s.SELECTED_TITLE_IDS)
 
@@ -44,7 +48,8 @@ class SteadyReader:
     """Reads members for one worker.
 
     ``present`` is the service's clock; ``canary`` names a title that the store must know, None for none.
-    Up to ``most`` members are kept, for up to ``longest_seconds`` by ``ticks``.
+    Up to ``most`` members are kept, for up to ``longest_seconds`` by ``ticks``. ``answered_from`` is told
+    of each answer where it came from: the store, another read, or what is kept.
     """
 
     def __init__(
@@ -56,8 +61,9 @@ class SteadyReader:
         most: int = 5_000,
         longest_seconds: float = 3600.0,
         ticks: Ticks = time.monotonic,
+        answered_from: Callable[[str], None] = lambda _source: None,
     ) -> None:
-        self._reader, self._breaker = reader, breaker
+        self._reader, self._breaker, self._answered_from = reader, breaker, answered_from
         self._present, self._canary, self._ticks = present, canary, ticks
         self._most, self._longest = most, longest_seconds
         self._lock = Lock()
@@ -85,7 +91,9 @@ class SteadyReader:
             finally:
                 with self._lock:
                     del self._flights[key]
-        return flight.result()
+        features = flight.result()
+        self._answered_from(FROM_STORE if leads else FROM_OTHER_READ)
+        return features
 
     def last_known(self, user_id: str, now: datetime) -> Arrays:
         """Return what was read of the member within the hour; raises ``LookupError`` where nothing was."""
@@ -96,7 +104,8 @@ class SteadyReader:
             if self._ticks() - kept.read_at > self._longest * self._share(user_id):
                 del self._kept[user_id]
                 raise LookupError(f"the features kept of {user_id!r} are too old")
-            return kept.features
+        self._answered_from(FROM_KEPT)
+        return kept.features
 
     def forget(self, user_id: str) -> None:
         """Let go of what is kept of a member."""

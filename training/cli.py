@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from contextlib import nullcontext, redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,6 +29,7 @@ from training.champion import champion_of, hit_rates_of
 from training.cold_start import measure_cold_start
 from training.config import TrainingConfig
 from training.config_option import config_option, read_config
+from training.evaluation.results import to_json
 from training.freshness_cli import freshness
 from training.judging import TruePlayProbability
 from training.new_titles import MINIMUM_VIEWERS, add_title_vectors
@@ -40,6 +44,7 @@ from training.training_data import TrainingData, read_training_data
 SIMULATED = "simulated service"
 _EXAMINATION = examination_probability(SimulationConfig())
 """The command-line simulation knows no other."""
+_json = click.option("--json", "as_json", is_flag=True, help="Print what came of it as JSON, for scripts.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -74,8 +79,9 @@ main.add_command(retrain)
     help="A MovieLens folder; without it the simulated service is created.",
 )  # fmt: skip
 @config_option
+@_json
 @click.argument("simulation", nargs=-1, type=click.UNPROCESSED)
-def pipeline(data: Path | None, config_file: Path | None, simulation: tuple[str, ...]) -> None:
+def pipeline(data: Path | None, config_file: Path | None, as_json: bool, simulation: tuple[str, ...]) -> None:
     """Data in, features, training, bundle: all that serving needs.
 
     Without --data, what follows `--` goes to `python -m feature_repo simulate`, such as:
@@ -89,30 +95,39 @@ def pipeline(data: Path | None, config_file: Path | None, simulation: tuple[str,
         )
     config, console = read_config(config_file), Console(stderr=True, log_path=False)
     recorder = StepRecorder(console.log)
-    with recorder.step("simulate" if data is None else "import"):
-        if data is None:
-            simulate_command.main(list(simulation), "simulate", standalone_mode=False)
-        else:
-            movielens.main([str(data)], "movielens", standalone_mode=False)
-    with recorder.step("build features"):
-        build_features.main([], "build-features", standalone_mode=False)
+    # What these commands print is for people; with --json only the outcome goes to standard output.
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        with recorder.step("simulate" if data is None else "import"):
+            if data is None:
+                simulate_command.main(list(simulation), "simulate", standalone_mode=False)
+            else:
+                movielens.main([str(data)], "movielens", standalone_mode=False)
+        with recorder.step("build features"):
+            build_features.main([], "build-features", standalone_mode=False)
     settings = Settings.from_environment()
     with open_gateway(settings) as gateway:
         gateway.forget()  # members and titles of other data may carry the same ids
         forget_stream(gateway.online_url)
-    _train(config, recorder, console, SIMULATED if data is None else f"MovieLens {data.name}")
+    _train(config, recorder, console, SIMULATED if data is None else f"MovieLens {data.name}", as_json)
 
 
 @main.command()
 @config_option
 @click.option("--dataset", default="", help="Name of the data, for the report.")
-def run(config_file: Path | None, dataset: str) -> None:
-    """Train on the features that are there, and publish a bundle."""
+@_json
+def run(config_file: Path | None, dataset: str, as_json: bool) -> None:
+    """Train on the features that are there, and publish a bundle.
+
+    \b
+    Examples:
+        python -m training run
+        python -m training run --config settings.json --json
+    """
     config, console = read_config(config_file), Console(stderr=True, log_path=False)
     recorder = StepRecorder(console.log)
     with recorder.step("join impressions"):
         join_impressions(Lake(Settings.from_environment().lake), datetime.now(UTC))
-    _train(config, recorder, console, dataset)
+    _train(config, recorder, console, dataset, as_json)
 
 
 @main.command("solve-titles")
@@ -120,10 +135,15 @@ def run(config_file: Path | None, dataset: str) -> None:
     "--min-viewers", default=MINIMUM_VIEWERS, show_default=True, type=click.IntRange(min=1),
     help="Viewers a title needs.",
 )  # fmt: skip
-def solve_titles(min_viewers: int) -> None:
+@_json
+def solve_titles(min_viewers: int, as_json: bool) -> None:
     """Give titles that came after the training their collaborative vector, from their first viewers.
 
     Nothing is trained; servers take the vectors up within a second.
+
+    \b
+    Example:
+        python -m training solve-titles --min-viewers 20
     """
     settings = Settings.from_environment()
     with open_gateway(settings) as gateway:
@@ -135,6 +155,9 @@ def solve_titles(min_viewers: int) -> None:
             )  # fmt: skip
         except (ValueError, FileNotFoundError, LakeError, BundleError) as error:
             raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(json.dumps(list(solved), indent=2))
+        return
     click.echo(f"{len(solved)} titles solved")
     for title_id in solved:
         click.echo(title_id)
@@ -143,11 +166,16 @@ def solve_titles(min_viewers: int) -> None:
 @main.command("cold-start")
 @config_option
 @click.option("--share", default=0.1, show_default=True, help="Members and titles held out.")
-def cold_start(config_file: Path | None, share: float) -> None:
+@_json
+def cold_start(config_file: Path | None, share: float, as_json: bool) -> None:
     """Measure how soon new members and new titles are served well.
 
     Trains without a share of them, then shows what is found for them watch by watch. Needs a champion, whose
     merge is used; publishes nothing.
+
+    \b
+    Example:
+        python -m training cold-start --share 0.2 --json
     """
     settings, config = Settings.from_environment(), read_config(config_file)
     with open_gateway(settings) as gateway:
@@ -160,6 +188,9 @@ def cold_start(config_file: Path | None, share: float) -> None:
                 )
         except (ValueError, FileNotFoundError, LakeError, BundleError) as error:
             raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(json.dumps(to_json(rows), indent=2))
+        return
     for row in rows:
         click.echo(
             f"{row.segment:<28}{row.model:<24}{row.metric}@{row.k} {row.value:.4f} "
@@ -174,11 +205,18 @@ main.add_command(parity)
 
 @main.command()
 def defaults() -> None:
-    """Print the settings of a training as JSON, to change and pass with --config."""
+    """Print the settings of a training as JSON, to change and pass with --config.
+
+    \b
+    Example:
+        python -m training defaults > settings.json
+    """
     click.echo(TrainingConfig().model_dump_json(indent=2))
 
 
-def _train(config: TrainingConfig, recorder: StepRecorder, console: Console, dataset: str) -> None:
+def _train(
+    config: TrainingConfig, recorder: StepRecorder, console: Console, dataset: str, as_json: bool
+) -> None:
     settings = Settings.from_environment()
     with open_gateway(settings) as gateway:
         with recorder.step("apply definitions"):
@@ -193,8 +231,12 @@ def _train(config: TrainingConfig, recorder: StepRecorder, console: Console, dat
                 )  # fmt: skip
         except (ValueError, FileNotFoundError, LakeError, BundleError) as error:
             raise click.ClickException(str(error)) from error
-    click.echo(f"bundle {version}")
-    click.echo(f"report {settings.reports / version / 'index.html'}")
+    report = settings.reports / version / "index.html"
+    if as_json:
+        click.echo(json.dumps({"bundle": version, "report": str(report)}, indent=2))
+    else:
+        click.echo(f"bundle {version}")
+        click.echo(f"report {report}")
 
 
 def _truth(settings: Settings) -> TruePlayProbability:

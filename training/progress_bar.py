@@ -18,7 +18,7 @@ def progress_bar(console: Console) -> Iterator[Progress]:
     What ``console`` logs meanwhile stands above the bar. Where it is no terminal nothing is drawn.
     """
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bars(*columns, console=console, transient=True) as bars:
+    with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         task = bars.add_task("", total=None, visible=False)
         shown = ""
 

@@ -70,6 +70,10 @@ def expire_command(root: str | None, keep: timedelta) -> None:
     """Remove the days of the impression log that are older than it is kept.
 
     They are reckoned back from the newest day that a server logged. `join-impressions` does it, too.
+
+    \b
+    Example:
+        python -m feature_repo expire-impressions --keep 30d
     """
     lake = _opened(root)
     try:

@@ -37,6 +37,11 @@ def ingest() -> None:
 
     Bad rows go to a reject file, with the reason, under MARQUEE_HOME/rejects. A bad file stops the import
     with exit code 1 and changes nothing. The lake is MARQUEE_LAKE: a path, or a URL such as s3://bucket/lake.
+
+    \b
+    Examples:
+        python -m feature_repo ingest movielens ../shared/data/ml-latest-small
+        python -m feature_repo ingest files --events events.parquet --titles titles.csv
     """
 
 
@@ -139,7 +144,8 @@ def _import(work: Callable[[Lake, Path, str, Progress], list[TableImport]]) -> N
 @contextmanager
 def _progress(console: Console) -> Iterator[Progress]:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed:,.0f} rows"))
-    with ProgressBars(*columns, TimeElapsedColumn(), console=console) as bars:
+    drawn = console.is_terminal
+    with ProgressBars(*columns, TimeElapsedColumn(), console=console, disable=not drawn) as bars:
         tasks = {table.name: bars.add_task(table.name, total=None, visible=False)
                  for table in (EVENTS, TITLES, MEMBERS, IMPRESSIONS)}  # fmt: skip
 

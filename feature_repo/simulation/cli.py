@@ -68,7 +68,8 @@ def simulate_command(members: int, titles: int, days: int, seed: int, end: datet
 
 def _simulate_with_progress(config: SimulationConfig, seed: int, end: datetime) -> SimulatedService:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("simulating members", total=config.members)
         return simulate(config, seed, end, lambda done, total: bar.update(task, completed=done, total=total))
 

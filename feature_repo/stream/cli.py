@@ -61,6 +61,8 @@ def stream(
 ) -> None:
     """Keep features fresh: from the event log into the online store and the lake, until Ctrl-C.
 
+    Ctrl-C is how it ends: what is due is written, and the exit status is 0.
+
     Start as many as there is work for; they share the partitions. The first one makes the members' states
     from the events of the lake. After an import with --append, or where a state is in doubt, stop all and
     start one with --reseed.
@@ -93,7 +95,8 @@ def stream(
 
 def _seed(runner: StreamRunner, again: bool) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("members' states", total=None)
         members = runner.seed_if_new(
             again, lambda name, done, total: bar.update(task, description=name, completed=done, total=total)

@@ -21,6 +21,7 @@ from serving.api import (
 )
 from serving.api_keys import Scope
 from serving.bundle_desk import BundleList
+from serving.operations_report import OperationsReport
 from serving.service import HomepageService
 from training.bundle import AliasChange
 
@@ -164,6 +165,10 @@ ROLL_BACK_BUNDLE: Final = Operation(
     "/v1/bundles/rollback", "Make the champion before the present one champion again.", m.NoParameters,
     AliasChange, (*_TO_OPERATORS, HTTPStatus.CONFLICT), method="post", scope="admin",
 )  # fmt: skip
+REPORT: Final = Operation(
+    "/v1/operations", "How the service does: stages, fallbacks, freshness and what else the workers count.",
+    m.NoParameters, OperationsReport, scope="admin",
+)  # fmt: skip
 ALIVE: Final = Operation("/healthz", "Whether the process is alive.", m.NoParameters, m.Health)
 READY: Final = Operation(
     "/readyz", "Whether a page can be made.", m.NoParameters, m.Readiness, (HTTPStatus.SERVICE_UNAVAILABLE,)
@@ -177,7 +182,7 @@ OPERATIONS: Final = (
     HOMEPAGE, SIMILAR, SIGN_UP, MEMBERS, DELETE_MEMBER, DELETION, TITLE, TITLES, ONE_TITLE, PICKS, EVENTS,
     CREATE_EXPERIMENT, LIST_EXPERIMENTS, EXPERIMENT, START_EXPERIMENT, PAUSE_EXPERIMENT,
     PROMOTE_EXPERIMENT, ROLL_BACK_EXPERIMENT, ANALYZE_EXPERIMENT,
-    LIST_BUNDLES, ACTIVATE_BUNDLE, ROLL_BACK_BUNDLE,
+    LIST_BUNDLES, ACTIVATE_BUNDLE, ROLL_BACK_BUNDLE, REPORT,
     ALIVE, READY, METRICS, DESCRIPTION,
 )  # fmt: skip
 

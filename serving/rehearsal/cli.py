@@ -72,7 +72,8 @@ def _with_progress(
     home: Any, settings: Settings, start: datetime, days: int, seed: int, members: int | None
 ) -> Rehearsed:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("pages", total=None)
         found: Rehearsed = home.rehearse(
             settings, start, days, seed, members,

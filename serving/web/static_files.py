@@ -100,8 +100,7 @@ def _answer(files: StaticFiles, name: str, kept: str) -> Response:
     response.set_etag(found.etag)
     response.headers["Cache-Control"] = kept
     response.headers.update(HEADERS)
-    response.make_conditional(request)
-    return response
+    return response.make_conditional(request)
 
 
 def _file(name: str, body: bytes) -> StaticFile:

@@ -12,6 +12,7 @@ import click
 import structlog
 from rich.console import Console
 
+from feature_repo.command_line import run_program
 from feature_repo.settings import Settings
 from tests.benchmarks.arrivals import measure_arrivals
 from tests.benchmarks.assembly import measure_assembly
@@ -31,6 +32,7 @@ from tests.benchmarks.subject import Subject, default_environment, open_subject
 from tests.benchmarks.swap import measure_swap
 from tests.benchmarks.timing import Effort
 from tests.benchmarks.two_tower import measure_two_tower
+from training.bundle import BundleError
 
 BENCHMARKS: Final[dict[str, Callable[[Subject, Effort], Iterator[Measurement]]]] = {
     "features": measure_features,
@@ -64,7 +66,13 @@ QUICK: Final = 50
 def main(
     home: str | None, repeat: int, quick: bool, only: tuple[str, ...], output: Path | None, seed: int
 ) -> None:
-    """Measure the service that is there; without one, the default pipeline makes one first."""
+    """Measure the service that is there; without one, the default pipeline makes one first.
+
+    \b
+    Examples:
+        python -m tests.benchmarks
+        python -m tests.benchmarks --quick --only page --only http
+    """
     # Redirected, the table keeps its width.
     console = Console() if os.isatty(1) else Console(width=200)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
@@ -82,4 +90,5 @@ def main(
     click.echo(f"written to {file}")
 
 
-main()
+if __name__ == "__main__":
+    run_program("python -m tests.benchmarks", lambda: (main, (BundleError,)))

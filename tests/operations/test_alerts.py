@@ -1,16 +1,13 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import yaml
-from prometheus_client import generate_latest
 
 from feature_repo.settings import REPOSITORY_ROOT
-from feature_repo.stream.metrics import StreamMetrics
-from serving.metrics import Metrics
+from tests.operations.exporters import exposed
 
 RULES: list[dict[str, Any]] = [
     rule
@@ -19,20 +16,11 @@ RULES: list[dict[str, Any]] = [
 ]
 
 
-def exposed() -> set[str]:
-    """Return the names of the series of the servers and the stream processor."""
-    text = generate_latest(Metrics()._registry) + generate_latest(
-        StreamMetrics(lambda: datetime.now(UTC)).registry
-    )
-    kinds = re.findall(r"# TYPE (\S+) (\S+)", text.decode())
-    return {name for name, _ in kinds}
-
-
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule["alert"]))
 def test_an_alert_asks_for_metrics_that_there_are_and_says_what_to_do(rule: dict[str, Any]) -> None:
     asked = set(re.findall(r"marquee_\w+", rule["expr"]))
     assert asked
-    assert asked <= exposed()
+    assert asked <= exposed().keys()
     assert rule["labels"]["severity"] in ("warning", "page")
     assert {"summary", "remedy"} == set(rule["annotations"])
 

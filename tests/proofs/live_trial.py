@@ -120,12 +120,17 @@ def live(settings: Settings, start: datetime, days: int, members: int | None, se
 
 
 @click.command("live-trial")
-@click.option("--days", default=14, show_default=True, type=click.IntRange(min=8))
+@click.option("--days", default=14, show_default=True, type=click.IntRange(min=8), help="Days to live.")
 @click.option("--members", type=int, help="How many come at all.  [default: all]")
 @click.option("--trees", default=5, show_default=True, help="What is left of the champion's ranker.")
-@click.option("--seed", default=1, show_default=True)
+@click.option("--seed", default=1, show_default=True, help="Of all that is drawn.")
 def live_trial(days: int, members: int | None, trees: int, seed: int) -> None:
-    """An experiment on two bundles in a simulated home, decided by its rule; changes that home."""
+    """Try an experiment on two bundles in a simulated home, decided by its rule; changes that home.
+
+    \b
+    Example:
+        MARQUEE_HOME=var-trial python -m tests.proofs live-trial --days 14
+    """
     settings, console = Settings.from_environment(), Console(width=120)
     start = beginning(settings)
     cut, whole = cut_champion(settings, trees, datetime.now(UTC))

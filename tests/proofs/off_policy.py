@@ -178,10 +178,10 @@ def _examination() -> Floats:
 @click.option("--pool", default=4_000, show_default=True, help="Members of the population.")
 @click.option("--members", default=1_000, show_default=True, help="Members of each log, four slots each.")
 @click.option("--stratum", default=20, show_default=True, help="Titles a slot is drawn from.")
-@click.option("--repetitions", default=200, show_default=True)
-@click.option("--temperature", default=0.0, show_default=True)
-@click.option("--clip", type=float)
-@click.option("--seed", default=0, show_default=True)
+@click.option("--repetitions", default=200, show_default=True, help="Logs that are drawn.")
+@click.option("--temperature", default=0.0, show_default=True, help="As of `training off-policy`.")
+@click.option("--clip", type=float, help="Largest weight.  [default: none]")
+@click.option("--seed", default=0, show_default=True, help="Of all that is drawn.")
 def off_policy(
     candidate: str,
     against: str | None,
@@ -194,7 +194,12 @@ def off_policy(
     clip: float | None,
     seed: int,
 ) -> None:
-    """Off-policy intervals of two bundles of a simulated home, against the truth."""
+    """Hold off-policy intervals of two bundles of a simulated home against the truth.
+
+    \b
+    Example:
+        python -m tests.proofs off-policy --bundle 20260102T030405Z-0a1b2c3d
+    """
     settings = Settings.from_environment()
     bundles = [load_bundle(settings.bundles / version) for version in (candidate, against or candidate)]
     end = max(bundle.manifest.data_window.end for bundle in bundles)

@@ -124,7 +124,12 @@ def scoring(
 @click.option("--members", default=1_500, show_default=True, help="Members who are judged, at most.")
 @click.option("--seeds", default=3, show_default=True, help="Rankers of each kind.")
 def position_bias(members: int, seeds: int) -> None:
-    """Rankers with and without a correction of position bias, in a simulated home with a champion."""
+    """Compare rankers with and without a correction of position bias, in a simulated home with a champion.
+
+    \b
+    Example:
+        python -m tests.proofs position-bias --seeds 3
+    """
     settings, config = Settings.from_environment(), TrainingConfig(evaluation_members=members)
     world = World.load(settings.simulation)
     with open_gateway(settings) as gateway:

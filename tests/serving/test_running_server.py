@@ -120,6 +120,16 @@ def pages_counted(server: Server) -> float:
     return float(next(line for line in lines if line.startswith(series)).removeprefix(series))
 
 
+def wait_for_gauges(server: Server, *gauges: str) -> None:
+    """Wait until the least that any process of the server shows of each gauge is above 0."""
+    for _ in range(10_000):
+        lines = (line.rpartition(" ") for line in server.get("/metrics")[1].splitlines())
+        least = {name: float(value) for name, _, value in lines if name in gauges}
+        if len(least) == len(gauges) and min(least.values()) > 0:
+            return
+    pytest.fail(f"some process keeps one of {', '.join(gauges)} at 0")
+
+
 def wait_for_looks(server: Server, looks: int) -> None:
     """Wait until the workers, together, have taken titles in this often; each counts once it shows them."""
     series = "marquee_title_visible_seconds_count "
@@ -165,6 +175,10 @@ def test_a_trained_service_serves_stops_cleanly_and_serves_the_same_again(traine
             together = list(callers.map(server.rows, members[:16] * 4))
         assert together == alone * 4
         assert pages_counted(server) == 1 + 1 + 16 + 64
+        wait_for_gauges(
+            server, "marquee_feature_store_up", "marquee_bundle_trained_timestamp_seconds",
+            "marquee_features_newest_timestamp_seconds",
+        )  # fmt: skip
     with serving(trained_home) as server:
         assert [server.rows(user_id) for user_id in members[:3]] == alone[:3]
 

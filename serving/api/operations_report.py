@@ -1,0 +1,17 @@
+"""``GET /v1/operations``: how the service does, for operators."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from serving.api.operations import REPORT, service
+from serving.operations_report import operations_report
+
+blueprint = Blueprint("operations_report", __name__)
+
+
+@blueprint.get(REPORT.rule)
+def report() -> Response:
+    """Answer the report of this moment."""
+    found = operations_report(service())
+    return Response(found.model_dump_json(), content_type="application/json")
