@@ -112,7 +112,7 @@ def _call(call: dict[str, Any], document: dict[str, Any]) -> Iterator[str]:
 
 
 def _model(schema: dict[str, Any]) -> Iterator[str]:
-    description = schema.get("description", "").split("\n\n")[0].replace("\n", " ").strip()
+    description = schema.get("description", "").split("\n\n")[0].replace("\n", " ").replace("``", "`").strip()
     if description:
         yield f"{description}\n"
     if "properties" not in schema:
@@ -159,7 +159,8 @@ def _bounds(schema: dict[str, Any]) -> list[str]:
     """Return the bounds of a schema, of those it may be one of, and of a list's elements."""
     words = {
         "minimum": "at least {}", "maximum": "at most {}", "exclusiveMinimum": "above {}",
-        "exclusiveMaximum": "below {}", "minLength": "at least {} characters", "maxLength": "at most {} characters",
+        "exclusiveMaximum": "below {}",
+        "minLength": "at least {} characters", "maxLength": "at most {} characters",
         "minItems": "{} elements or more", "maxItems": "{} elements at most", "pattern": "matches `{}`",
     }  # fmt: skip
     found = [text.format(schema[key]) for key, text in words.items() if key in schema]
