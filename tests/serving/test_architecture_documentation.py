@@ -37,7 +37,7 @@ class NoSeeds:
 
 def test_the_stages_and_budgets_of_a_page_are_those_of_the_table(small: Any) -> None:
     budgets = Budgets()
-    patient = ServingSettings(limits=LimitSettings(page_ms=600_000))
+    patient = ServingSettings(limits=LimitSettings(page_ms=600_000, stage_ms=600_000))
     maker = HomepageMaker(small.features, budgets, settings=patient, memory=NoSeeds())
     made = maker.make(small.service.state, PageRequest("ana", "tv", small.time[0], "KR"))
     assert made.homepage.degraded == []
