@@ -135,7 +135,7 @@ Refusal = Callable[..., tuple[object, str]]
 
 @pytest.fixture
 def refusal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Refusal:
-    """Run a program in this process as `python -m` does, in an empty home; return its status and what it said."""
+    """Run a program in this process as `python -m` does, in an empty home; return status and words."""
     for name in set(os.environ) - set(surroundings()):
         monkeypatch.delenv(name)
     monkeypatch.setenv("MARQUEE_HOME", str(tmp_path / "home"))
