@@ -12,6 +12,7 @@ from serving.api.operations import SERVICE
 from serving.api.problems import register_problems
 from serving.api.timing import register_timing
 from serving.service import HomepageService
+from serving.web import member_page, static_files
 
 _LARGEST_BODY: Final = 1024 * 1024
 
@@ -30,6 +31,7 @@ def create_app(service: HomepageService, admin_token: str = "", access: Access |
     bundles.register_problems(app)
     register_access(app, Access(admin_token) if access is None else access, service.metrics)
     rooms = (homepages, members, deletions, titles, events, experiments, bundles, operational)
-    for room in rooms:
+    pages = (static_files, member_page)
+    for room in (*rooms, *pages):
         app.register_blueprint(room.blueprint)
     return app
