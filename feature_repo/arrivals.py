@@ -17,6 +17,7 @@ from feature_repo import encoder_tables as tables, schema as s
 from feature_repo.ingest.lake import Lake
 from feature_repo.store import FeatureGateway
 from feature_repo.title_feed import TitleFeed
+from feature_repo.title_texts import TitleText, read_title_text
 from feature_repo.transforms.title_content import ContentEncoder, title_content
 from feature_repo.transforms.title_metadata import title_metadata, user_picks, user_profile
 
@@ -60,6 +61,10 @@ class Arrivals:
     def title_ids(self) -> list[str]:
         """Return every title the lake holds, sorted."""
         return sorted(pc.unique(self._lake.read(s.TITLES, columns=[s.TITLE_ID])[s.TITLE_ID]).to_pylist())
+
+    def title_text(self, title_id: str) -> TitleText | None:
+        """Return the synopsis and cast of a title, None for one that the lake does not hold."""
+        return read_title_text(self._lake, title_id)
 
     def position(self) -> str:
         """Return where the feed of changed titles stands."""

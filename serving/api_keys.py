@@ -28,7 +28,7 @@ OPERATOR: Final = "admin-token"
 """What a bearer of ``MARQUEE_ADMIN_TOKEN`` is called."""
 _KEY_BYTES: Final = 32
 
-Scope = Literal["homepage", "events", "admin"]
+Scope = Literal["homepage", "events", "members", "admin"]
 Fingerprint = tuple[int, int, int]
 
 _log = structlog.get_logger(__name__)

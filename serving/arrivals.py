@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from feature_repo import schema as s
 from feature_repo.arrivals import NewMember
 from feature_repo.store import TitleSnapshot
+from feature_repo.title_texts import TitleText
 from feature_repo.transforms.towers import TITLE_INPUT_DIMENSIONS, TowerWeights, item_tower, title_inputs
 from serving.catalogue import Mask
 from serving.members import FeatureReader
@@ -34,6 +35,9 @@ class ArrivalSource(Protocol):
 
     def age(self, after: str) -> float:
         """Return how long ago, in seconds, the first change after ``after`` was published."""
+
+    def title_text(self, title_id: str) -> TitleText | None:
+        """Return the synopsis and cast of a title, None for one that the lake does not hold."""
 
     def add_titles(self, titles: Any, created_at: datetime) -> int:
         """Take in rows of the TITLES table."""

@@ -219,7 +219,9 @@ class HomepageMaker:
     def _deal(self, known: _Known) -> _Dealt:
         request, champion, stored = known.asked.request, known.asked.state, known.stored
         traits = None if stored is None else traits_of(stored, request.device)
-        plan = self._experiments().plan(champion, request.user_id, traits, request.device, request.arms)
+        plan = self._experiments().plan(
+            champion, request.user_id, traits, request.device, request.arms, request.own_bundle
+        )
         if plan.state is champion:
             return _Dealt(known.understood, plan)
         if stored is None:

@@ -144,12 +144,14 @@ class ServedExperiments:
         traits: MemberTraits | None,
         device: str = "",
         forced: Sequence[str] = (),
+        own_bundle: bool = False,
     ) -> PagePlan:
         """Return how a member's page is made.
 
         ``traits`` is None where they could not be read: then only experiments that look at nothing but the
         device admit the member. ``forced`` names arms, ``layer:experiment/arm``, that an operator wants to
-        see whatever the member's own are. Raises :class:`UnknownArmError` for one that does not run, and
+        see whatever the member's own are. With ``own_bundle`` no ranker arm has a say: the page is made from
+        ``champion``, whichever bundle that is. Raises :class:`UnknownArmError` for one that does not run, and
         ``LookupError`` where an arm's bundle is held no more.
         """
         if traits is None:
@@ -158,6 +160,9 @@ class ServedExperiments:
             assignment = self.assigner.assign(user_id, traits)
         if forced:
             assignment = Assignment({**assignment.arms, **self.named(forced)})
+        if own_bundle:
+            others = {layer: dealt for layer, dealt in assignment.arms.items() if layer != RANKER}
+            assignment = replace(assignment, arms=others)
         return self._carried_out(champion, assignment)
 
     def everybodys(self, champion: ServingState) -> PagePlan:

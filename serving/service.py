@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from feature_repo.arrivals import NewMember
 from feature_repo.stream.event_log import EventLog, EventLogError
+from feature_repo.title_texts import TitleText
 from serving import intake
 from serving.api.models import Homepage
 from serving.arrivals import ArrivalSource
@@ -25,6 +26,7 @@ from serving.candidates.query import PageRequest
 from serving.clock import Clock, wall_clock
 from serving.deletions import DeletionDesk
 from serving.event_intake import EventIntake
+from serving.example_members import ExampleMember, example_members
 from serving.experiment_desk import ExperimentDesk, ExperimentPlaces
 from serving.experiment_watch import ExperimentWatch, WatchClocks
 from serving.homepage import HomepageMaker, IdSource, MadePage, unique_id
@@ -69,6 +71,10 @@ _SWITCH_SECONDS: Final = 0.0005
 
 class NotReadyError(RuntimeError):
     """No bundle is in service yet."""
+
+
+class BundleNotHeldError(LookupError):
+    """A bundle that this server does not have in memory."""
 
 
 class HomepageService:
@@ -222,6 +228,23 @@ class HomepageService:
             raise NotReadyError("no bundle in service; publish one and point the champion alias to it")
         return state
 
+    def bundle_state(self, bundle: str) -> ServingState:
+        """Return the state of a bundle, by alias or version, that is in service or held beside the champion.
+
+        Raises :class:`BundleNotHeldError` for another, ``ExperimentError`` for an alias that was never set.
+        """
+        champion, keeper = self.state, self.keeper
+        version = bundle if keeper is None else keeper.version_of(bundle)
+        if version == champion.models.version or keeper is None:
+            return champion
+        try:
+            return keeper.state_of(version)
+        except LookupError as error:
+            raise BundleNotHeldError(
+                f"bundle = {bundle!r}: this server does not hold it; name one of a running experiment, or "
+                "make it the challenger and ask again in some seconds"
+            ) from error
+
     def now(self) -> datetime:
         """Return the service's present: that of the state in service, the wall's before there is one."""
         state = self._holder.current
@@ -297,6 +320,16 @@ class HomepageService:
         """Take in a member; return whether they are new. Raises as :func:`serving.intake.sign_up` does."""
         state, arrivals = self.state, self.arrivals
         return intake.sign_up(self._connected, arrivals, state, member)
+
+    def example_members(self, limit: int) -> list[ExampleMember]:
+        """Return some members that the bundle knows; raises what the feature store does."""
+        deletions = self._deletions
+        is_deleted = (lambda _: False) if deletions is None else deletions.is_deleted
+        return example_members(self._connected, self.state, limit, is_deleted)
+
+    def title_text(self, title_id: str) -> TitleText | None:
+        """Return what is written of a title; None for one that the lake does not hold, or without a lake."""
+        return None if self._arrivals is None else self._arrivals.title_text(title_id)
 
     def known_since(self, title_id: str) -> datetime:
         """Return since when a version of a title that comes in now is known."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isnan
 from typing import Any, Final
 
 from feature_repo import schema as s
@@ -46,6 +47,7 @@ _ROW_TITLES: Final = {
 def describe(query: Query, page: Page, merged: Merged, ranked: Ranked) -> list[Row]:
     """Return the rows with everything a reader of the page is told."""
     catalogue = query.catalogue
+    watched = dict(query.member.recent)
 
     def tile(placed: PlacedRow, position: int, place: int) -> dict[str, Any]:
         title = int(ranked.rows[place])
@@ -59,6 +61,7 @@ def describe(query: Query, page: Page, merged: Merged, ranked: Ranked) -> list[R
             "retrieval_score": float(ranked.retrieval[place]),
             "ranking_score": None if ranked.scores is None else float(ranked.scores[place]),
             s.PROPENSITY: DETERMINISTIC if propensity is None else propensity,
+            s.WATCH_FRACTION: _fraction(watched.get(catalogue.title_ids[title])),
         }
 
     described = []
@@ -81,6 +84,10 @@ def row_title(query: Query, row: PlacedRow) -> str:
     if row.row_type == TOP_PICKS and not query.member.personal:
         return "Popular Now"
     return _ROW_TITLES[row.row_type]
+
+
+def _fraction(watched: float | None) -> float | None:
+    return None if watched is None or isnan(watched) else min(max(watched, 0.0), 1.0)
 
 
 def _reason(query: Query, row: PlacedRow, sources: Sequence[str]) -> str:

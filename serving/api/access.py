@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from math import ceil
 from time import monotonic
-from typing import Final
+from typing import Final, get_args
 
 import structlog
 from flask import Flask, Response, current_app, g, request
@@ -23,7 +23,9 @@ from serving.rate_limits import RateLimits
 ADMIN_TOKEN: Final = "MARQUEE_ADMIN_TOKEN"
 """The environment variable that holds the operators' token."""
 ACCESS: Final = "access"
-_ALL_SCOPES: Final[tuple[Scope, ...]] = ("homepage", "events", "admin")
+_ALL_SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
+_OPEN_SCOPES: Final = tuple(scope for scope in _ALL_SCOPES if scope != "admin")
+"""What everybody may do on a server without a key file."""
 _OPERATION_OF: Final = {(o.rule, o.method.upper()): o for o in OPERATIONS}
 
 
@@ -59,7 +61,7 @@ class Access:
             return Caller(OPERATOR, _ALL_SCOPES)
         if client is not None:
             return _of(client)
-        return Caller(ANONYMOUS, () if self.keys is not None else ("homepage", "events"), self.unknown_rate)
+        return Caller(ANONYMOUS, () if self.keys is not None else _OPEN_SCOPES, self.unknown_rate)
 
     def require(self, caller: Caller, scope: Scope) -> None:
         """Raise ``Unauthorized`` or ``Forbidden`` unless the caller has the scope."""

@@ -28,15 +28,16 @@ blueprint = Blueprint("homepages", __name__)
 def homepage(user_id: str) -> Response:
     """Answer a member's page, made for ``at`` or for the service's present."""
     asked = parse(HomepageParameters, user_id=user_id)
-    if asked.explain or asked.arms is not None:
+    if asked.explain or asked.arms is not None or asked.bundle is not None:
         require_scope("admin")
     marquee = service()
-    state = marquee.state
+    state = marquee.state if asked.bundle is None else marquee.bundle_state(asked.bundle)
     at = state.clock() if asked.at is None else asked.at.astimezone(UTC)
     arms = asked.forced_arms
     marquee.experiments.named(arms)  # an arm that does not run is refused before a page is made
-    preview = asked.explain or asked.at is not None or bool(arms)
-    request = PageRequest(user_id, asked.device or "", at, asked.country, preview, arms)
+    own_bundle = asked.bundle is not None
+    preview = asked.preview or asked.explain or asked.at is not None or bool(arms) or own_bundle
+    request = PageRequest(user_id, asked.device or "", at, asked.country, preview, arms, own_bundle)
     try:
         with marquee.load.page() as lean:
             return _answer(marquee, request, state, asked, lean)

@@ -1,4 +1,4 @@
-"""``POST /v1/members``."""
+"""``/v1/members``: new members, and some of those there are."""
 
 from __future__ import annotations
 
@@ -9,9 +9,29 @@ from flask import Blueprint, Response, url_for
 from feature_repo.arrivals import NewMember
 from serving.api.bodies import SignUp
 from serving.api.models import MemberAccepted
-from serving.api.operations import SIGN_UP, read_body, service
+from serving.api.operations import MEMBERS, SIGN_UP, parse, read_body, service
+from serving.api.title_models import KnownMember, MemberList, MembersParameters
 
 blueprint = Blueprint("members", __name__)
+
+
+@blueprint.get(MEMBERS.rule)
+def some() -> Response:
+    """Answer some members that the bundle in service knows."""
+    asked, marquee = parse(MembersParameters), service()
+    bundle = marquee.state.models.version
+    members = [
+        KnownMember(
+            user_id=member.user_id,
+            country=member.country or None,
+            language=member.language or None,
+            watch_count=member.watch_count,
+            genres=member.genres,
+        )
+        for member in marquee.example_members(asked.limit)
+    ]
+    answer = MemberList(bundle=bundle, members=members)
+    return Response(answer.model_dump_json(), content_type="application/json")
 
 
 @blueprint.post(SIGN_UP.rule)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 RowType = Literal[
     "continue_watching", "top_picks", "because_you_watched", "trending_now", "new_releases", "genre"
@@ -29,6 +29,9 @@ class Tile(_Answer):
     retrieval_score: Probability = Field(description="fused rank over the generators")
     ranking_score: float | None = Field(description="the ranker's score; null where it did not decide")
     propensity: Probability = Field(description="probability with which this tile was shown here")
+    watch_fraction: Probability | None = Field(
+        None, description="share of it that the member has watched; null unless they have begun it"
+    )
 
 
 class Row(_Answer):
@@ -238,11 +241,26 @@ class HomepageParameters(BaseModel):
     title_id: Identifier | None = Field(
         None, description="with `explain`: the way of this title alone, whatever became of it"
     )
+    preview: bool = Field(
+        False,
+        description="a page that is looked at, not shown: nothing is logged, counted or remembered of it",
+    )
+    bundle: Annotated[str, StringConstraints(pattern="^[A-Za-z0-9._-]{1,64}$")] | None = Field(
+        None,
+        description="a preview from this bundle, whatever the member's is: `champion`, `challenger` or the "
+        "version of one that the server holds; needs the scope admin",
+    )
     arms: Annotated[str, StringConstraints(max_length=1000)] | None = Field(
         None,
         description="`layer:experiment/arm`, one or several with commas between: a preview under these arms "
         "of running experiments, whatever the member's own are; needs the scope admin",
     )
+
+    @model_validator(mode="after")
+    def _one_ranker(self) -> Self:
+        if self.bundle is not None and any(arm.startswith("ranker:") for arm in self.forced_arms):
+            raise ValueError("bundle and an arm of the layer ranker each say what ranks: name one of them")
+        return self
 
     @property
     def forced_arms(self) -> tuple[str, ...]:

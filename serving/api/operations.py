@@ -11,7 +11,14 @@ from pydantic import BaseModel
 from werkzeug.exceptions import BadRequest
 
 from experiments.definitions import Experiment, ExperimentDefinition
-from serving.api import bodies as b, bundle_models, event_bodies, experiment_models as x, models as m
+from serving.api import (
+    bodies as b,
+    bundle_models,
+    event_bodies,
+    experiment_models as x,
+    models as m,
+    title_models as t,
+)
 from serving.api_keys import Scope
 from serving.bundle_desk import BundleList
 from serving.service import HomepageService
@@ -56,7 +63,8 @@ class Operation:
 
 HOMEPAGE: Final = Operation(
     "/v1/members/{user_id}/homepage", "A member's homepage.", m.HomepageParameters, m.Homepage,
-    (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE), scope="homepage",
+    (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE),
+    scope="homepage",
 )  # fmt: skip
 SIMILAR: Final = Operation(
     "/v1/titles/{title_id}/similar", "Titles like this one.", m.SimilarParameters, m.SimilarTitles,
@@ -85,6 +93,23 @@ TITLE: Final = Operation(
     "/v1/titles/{title_id}", "Take in a title, new or changed.", m.TitleParameters, m.TitleAccepted,
     _REFUSED,
     method="put", body=b.TitleRecord, success=(HTTPStatus.CREATED, HTTPStatus.OK), scope="admin",
+)  # fmt: skip
+TITLES: Final = Operation(
+    "/v1/titles", "What titles are.", t.TitlesParameters, t.TitleList,
+    (HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE), scope="homepage",
+)  # fmt: skip
+ONE_TITLE: Final = Operation(
+    "/v1/titles/{title_id}", "What a title is, and what is written of it.", t.OneTitleParameters,
+    t.TitleDetails, (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE),
+    scope="homepage",
+)  # fmt: skip
+PICKS: Final = Operation(
+    "/v1/picks", "Titles to choose from at sign-up.", t.PicksParameters, t.TitlesToPick,
+    (HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE), scope="homepage",
+)  # fmt: skip
+MEMBERS: Final = Operation(
+    "/v1/members", "Some members, to look at their pages.", t.MembersParameters, t.MemberList,
+    (HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE), scope="members",
 )  # fmt: skip
 EVENTS: Final = Operation(
     "/v1/events", "Take in what members did: a batch of events, or one.", m.NoParameters, m.EventsAccepted,
@@ -149,7 +174,7 @@ METRICS: Final = Operation(
 )  # fmt: skip
 DESCRIPTION: Final = Operation("/openapi.json", "This document.", m.NoParameters, {"type": "object"})
 OPERATIONS: Final = (
-    HOMEPAGE, SIMILAR, SIGN_UP, DELETE_MEMBER, DELETION, TITLE, EVENTS,
+    HOMEPAGE, SIMILAR, SIGN_UP, MEMBERS, DELETE_MEMBER, DELETION, TITLE, TITLES, ONE_TITLE, PICKS, EVENTS,
     CREATE_EXPERIMENT, LIST_EXPERIMENTS, EXPERIMENT, START_EXPERIMENT, PAUSE_EXPERIMENT,
     PROMOTE_EXPERIMENT, ROLL_BACK_EXPERIMENT, ANALYZE_EXPERIMENT,
     LIST_BUNDLES, ACTIVATE_BUNDLE, ROLL_BACK_BUNDLE,

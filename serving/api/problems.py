@@ -20,7 +20,7 @@ from serving.deletions import UnknownDeletionError
 from serving.intake import AlreadyMemberError
 from serving.load import OverloadedError
 from serving.served_experiments import UnknownArmError
-from serving.service import NotReadyError
+from serving.service import BundleNotHeldError, NotReadyError
 
 RETRY_AFTER_SECONDS: Final = 1
 """As long as a breaker leaves alone what does not answer."""
@@ -59,6 +59,7 @@ def register_problems(app: Flask) -> None:
     app.register_error_handler(RedisError, _store_away)
     app.register_error_handler(EventLogError, _log_away)
     app.register_error_handler(NotReadyError, _not_ready)
+    app.register_error_handler(BundleNotHeldError, _not_held)
     app.register_error_handler(OverloadedError, _overloaded)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _unexpected)
@@ -156,6 +157,10 @@ def _log_away(error: EventLogError) -> Response:
 
 def _not_ready(error: NotReadyError) -> Response:
     return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+
+
+def _not_held(error: BundleNotHeldError) -> Response:
+    return problem(HTTPStatus.CONFLICT, str(error))
 
 
 def _overloaded(error: OverloadedError) -> Response:

@@ -1,11 +1,13 @@
-"""``GET /v1/titles/{title_id}/similar`` and ``PUT /v1/titles/{title_id}``."""
+"""``/v1/titles`` and ``/v1/picks``: what titles are, which are alike, which to pick, and new ones."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
 
 from flask import Blueprint, Response
+from pydantic import BaseModel
 
+from feature_repo.title_texts import TitleText
 from serving.api.bodies import TitleRecord
 from serving.api.models import (
     SimilarParameters,
@@ -14,8 +16,18 @@ from serving.api.models import (
     TitleAccepted,
     TitleParameters,
 )
-from serving.api.operations import SIMILAR, TITLE, parse, read_body, service
+from serving.api.operations import ONE_TITLE, PICKS, SIMILAR, TITLE, TITLES, parse, read_body, service
 from serving.api.problems import TitleNotFoundError
+from serving.api.title_facts import title_facts
+from serving.api.title_models import (
+    OneTitleParameters,
+    PicksParameters,
+    TitleDetails,
+    TitleList,
+    TitlesParameters,
+    TitlesToPick,
+)
+from serving.picks import titles_to_pick
 from serving.similarity import similar_titles
 
 blueprint = Blueprint("titles", __name__)
@@ -44,6 +56,37 @@ def similar(title_id: str) -> Response:
     return Response(answer.model_dump_json(), content_type="application/json")
 
 
+@blueprint.get(TITLES.rule)
+def some() -> Response:
+    """Answer what titles are, in the order asked for."""
+    asked, state = parse(TitlesParameters), service().state
+    rows = [state.catalogue.row_of.get(title_id) for title_id in asked.title_ids]
+    unknown = [title_id for title_id, row in zip(asked.title_ids, rows, strict=True) if row is None]
+    facts = [title_facts(state, row) for row in rows if row is not None]
+    return _answer(TitleList(titles=facts, unknown=unknown))
+
+
+@blueprint.get(ONE_TITLE.rule)
+def one(title_id: str) -> Response:
+    """Answer what a title is, with its synopsis and cast."""
+    title_id, marquee = parse(OneTitleParameters, title_id=title_id).title_id, service()
+    state = marquee.state
+    row = state.catalogue.row_of.get(title_id)
+    if row is None:
+        raise TitleNotFoundError(f"title_id = {title_id!r}: not in the catalogue of {state.models.version}")
+    text = marquee.title_text(title_id) or TitleText(None, ())
+    facts = title_facts(state, row).model_dump()
+    return _answer(TitleDetails(**facts, cast=list(text.cast), synopsis=text.synopsis))
+
+
+@blueprint.get(PICKS.rule)
+def picks() -> Response:
+    """Answer titles to choose from at sign-up."""
+    asked, state = parse(PicksParameters), service().state
+    rows = titles_to_pick(state, asked.country or "", asked.language or "", asked.limit)
+    return _answer(TitlesToPick(titles=[title_facts(state, row) for row in rows]))
+
+
 @blueprint.put(TITLE.rule)
 def put(title_id: str) -> Response:
     """Take in a title; it stands in every generator's index within a second, without a training.
@@ -57,3 +100,7 @@ def put(title_id: str) -> Response:
     answer = TitleAccepted(title_id=title_id, known_since=known_since)
     status = HTTPStatus.OK if title_id in state.catalogue.row_of else HTTPStatus.CREATED
     return Response(answer.model_dump_json(), status=status, content_type="application/json")
+
+
+def _answer(body: BaseModel) -> Response:
+    return Response(body.model_dump_json(), content_type="application/json")

@@ -18,7 +18,8 @@ class PageRequest:
 
     ``country`` None means that of the member's profile. A ``preview``, such as the page of another instant,
     is shown to nobody: nothing is remembered of it, nor from earlier pages. Its ``arms`` are those that an
-    operator wants to see, each ``layer:experiment/arm``.
+    operator wants to see, each ``layer:experiment/arm``. With ``own_bundle`` it is made from the bundle of
+    the state it is asked of, whatever ranker the member's own arm has.
     """
 
     user_id: str
@@ -27,6 +28,7 @@ class PageRequest:
     country: str | None = None
     preview: bool = False
     arms: tuple[str, ...] = ()
+    own_bundle: bool = False
 
     @property
     def now_us(self) -> float:

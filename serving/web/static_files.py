@@ -100,7 +100,8 @@ def _answer(files: StaticFiles, name: str, kept: str) -> Response:
     response.set_etag(found.etag)
     response.headers["Cache-Control"] = kept
     response.headers.update(HEADERS)
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 def _file(name: str, body: bytes) -> StaticFile:

@@ -13,6 +13,7 @@ import structlog
 
 from feature_repo import schema as s
 from feature_repo.arrivals import NewMember, UnknownTitleError
+from feature_repo.title_texts import TitleText
 from serving.app import create_app
 from serving.arrivals import with_changes
 
@@ -36,6 +37,10 @@ class InMemoryArrivals:
 
     def title_ids(self) -> list[str]:
         return sorted(self.small.features.titles)
+
+    def title_text(self, title_id: str) -> TitleText | None:
+        row = self.small.features.titles.get(title_id)
+        return None if row is None else TitleText(row.get(s.SYNOPSIS), tuple(row.get(s.CAST) or ()))
 
     def position(self) -> str:
         return str(len(self.told))

@@ -15,7 +15,7 @@ from serving.logs import configure_logs
 from serving.rate_limits import RateLimits
 from serving.server import access_of
 
-SCOPES = ("homepage", "events", "admin")
+SCOPES = ("homepage", "events", "members", "admin")
 PAGE = "/v1/members/ana/homepage"
 
 
