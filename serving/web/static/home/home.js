@@ -1,18 +1,15 @@
 /** The homepage as members see it. */
 
-import { ApiError } from "./api.js";
-import { DEVICES, instantOf, queryOf, readView } from "./address.js";
+import { instantOf, queryOf, readView } from "./address.js";
+import { makeBar } from "./bar.js";
 import { marksOf, tellChanges } from "./changed.js";
-import { closable } from "./dialogs.js";
 import { showTitle } from "./details.js";
-import { h, icon } from "./dom.js";
-import { askForKey } from "./keys.js";
-import { memberChoice, memberLabel } from "./members.js";
+import { h } from "./dom.js";
 import { glide, placesOnScreen } from "./motion.js";
-import { signUp } from "./onboarding.js";
 import { focusTile, placeStops, walkable } from "./roving.js";
 import { heroOf, rowsOf, skeleton } from "./tiles.js";
 import { detailsOf, factsOf } from "./titles.js";
+import { trouble } from "./trouble.js";
 import { followed, pageOf, tell } from "./watching.js";
 import { milliseconds } from "./words.js";
 
@@ -22,8 +19,8 @@ import { milliseconds } from "./words.js";
  */
 
 const byId = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
-const [main, memberButton, device, hour, changed, told, footer] =
-  ["page", "member", "device", "hour", "changed", "told", "made"].map(byId);
+const [main, compare, changed, told, footer] = ["page", "compare", "changed", "told", "made"].map(byId);
+const bar = makeBar(go, () => void load());
 
 let view = readView();
 /** @type {Page|null} */
@@ -36,20 +33,6 @@ const now = () => new Date(Date.now() + clockAhead);
 const at = () => instantOf(view.hour, now());
 const ask = () => pageOf(view.member, view.device, at());
 
-/** Fill what the bar offers. */
-function furnish() {
-  device.append(...Object.entries(DEVICES).map(([value, name]) => h("option", { value }, name)));
-  hour.append(h("option", { value: "" }, "Now"), ...Array.from({ length: 24 }, (_, n) => h("option", { value: String(n) }, `${String(n).padStart(2, "0")}:00 UTC`)));
-  byId("compare").append(icon("columns"));
-  byId("key").append(icon("key"));
-  byId("key").addEventListener("click", () => key(""));
-  memberButton.addEventListener("click", chooseMember);
-  device.addEventListener("change", () => go({ device: device.value }));
-  hour.addEventListener("change", () => go({ hour: hour.value === "" ? null : Number(hour.value) }));
-  window.addEventListener("popstate", () => { view = readView(); void load(); });
-  walkable(main);
-}
-
 /** @param {Partial<import("./address.js").View>} change */
 function go(change) {
   view = { ...view, ...change };
@@ -57,17 +40,9 @@ function go(change) {
   void load();
 }
 
-/** @param {string} why */
-function key(why) {
-  askForKey(() => void load(), why);
-}
-
 function tellView() {
-  device.value = view.device;
-  hour.value = view.hour === null ? "" : String(view.hour);
-  memberButton.replaceChildren(...memberLabel(view.member));
-  memberButton.setAttribute("aria-label", view.member ? `Member ${view.member}: choose another` : "Choose a member");
-  byId("compare").href = `/compare${queryOf(view)}`;
+  bar.tell(view);
+  compare.href = `/compare${queryOf(view)}`;
   document.title = view.member ? `${view.member} · Marquee` : "Marquee";
 }
 
@@ -87,7 +62,7 @@ async function load() {
     await factsOf(titlesOf(made.page)).catch(() => null); // tiles are drawn without facts, too
     if (turn === latest) show(made);
   } catch (error) {
-    if (turn === latest) fail(error);
+    if (turn === latest) main.replaceChildren(h("h1", { className: "unseen" }, "Marquee"), trouble(error, () => void load(), bar.key));
   }
   if (turn === latest) main.removeAttribute("aria-busy");
 }
@@ -136,7 +111,7 @@ function tellMade({ page, madeMs }) {
  */
 function open(tile, _row, section) {
   if (!shown) return;
-  showTitle({ member: view.member, device: view.device, at: at(), page: shown, done, askForKey: key }, tile.title_id, tile.name, section);
+  showTitle({ member: view.member, device: view.device, at: at(), page: shown, done, askForKey: bar.key }, tile.title_id, tile.name, section);
 }
 
 /**
@@ -164,38 +139,15 @@ async function done(deed) {
 }
 
 function welcome() {
+  main.removeAttribute("aria-busy");
   footer.replaceChildren();
   main.replaceChildren(h("section", { className: "welcome" },
     h("h1", { className: "unseen" }, "Marquee"),
     h("h2", {}, "Who is watching?"),
     h("p", {}, "Each member has a page of their own. Watch something, and it changes at once."),
-    memberChoice({ choose: (member) => go({ member }), signUp: joinIn, askForKey: key })));
+    bar.choice()));
 }
 
-function chooseMember() {
-  const dialog = closable("Who is watching?", [memberChoice({
-    choose: (member) => { dialog.close(); go({ member }); },
-    signUp: () => { dialog.close(); joinIn(); },
-    askForKey: (why) => { dialog.close(); key(why); },
-  })], "wide");
-}
-
-function joinIn() {
-  signUp((member) => go({ member }), key);
-}
-
-/** @param {unknown} error */
-function fail(error) {
-  const known = error instanceof ApiError;
-  const needsKey = known && error.needsKey;
-  const title = needsKey ? "A key is needed" : known && error.status === 0 ? "Nobody answers" : "This page cannot be shown";
-  main.replaceChildren(h("section", { className: "trouble", role: "alert" },
-    h("h1", { className: "unseen" }, "Marquee"),
-    h("h2", {}, title), h("p", {}, error instanceof Error ? error.message : String(error)),
-    h("div", { className: "actions" },
-      needsKey && h("button", { className: "button button-main", type: "button", onclick: () => key(error.message) }, icon("key"), "Enter a key"),
-      h("button", { className: needsKey ? "button" : "button button-main", type: "button", onclick: () => void load() }, "Try again"))));
-}
-
-furnish();
+window.addEventListener("popstate", () => { view = readView(); void load(); });
+walkable(main);
 void load();

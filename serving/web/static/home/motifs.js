@@ -209,7 +209,10 @@ function waves(f) {
     const y = f.h * (0.1 + n * 0.085);
     const swing = f.h * (0.02 + 0.005 * n);
     let d = "";
-    for (let x = 0; x <= f.w; x += f.w / 24) d += `${d ? "L" : "M"}${r(x)} ${r(y + Math.sin(x / length + n * 0.5) * swing)}`;
+    for (let step = -1; step <= 25; step++) {
+      const x = (f.w / 24) * step;
+      d += `${d ? "L" : "M"}${r(x)} ${r(y + Math.sin(x / length + n * 0.5) * swing)}`;
+    }
     return path(d, { fill: "none", stroke: n % 3 === 1 ? f.second : n % 3 ? f.middle : f.light, "stroke-width": r(f.h * 0.014 + n * 0.5), opacity: 0.85 });
   });
 }

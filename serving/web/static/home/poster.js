@@ -51,7 +51,7 @@ export function poster(title) {
  * @returns {SVGElement}
  */
 export function backdrop(title) {
-  const { picture } = scene(title, 640, 360, 110);
+  const { picture } = scene(title, 640, 360);
   picture.setAttribute("preserveAspectRatio", "xMidYMid slice");
   return picture;
 }
@@ -61,15 +61,14 @@ export function backdrop(title) {
  * @param {Facts} title
  * @param {number} w
  * @param {number} h
- * @param {number} [aside]  how far to the right of the middle it stands
  */
-function scene(title, w, h, aside = 0) {
+function scene(title, w, h) {
   const next = numbersOf(title.title_id);
   const look = lookOf(title.genres, next);
   const { ground, middle } = look;
   const id = `poster-${drawn++}`;
   const lean = Math.round(next() * 60 - 30);
-  const art = svg("g", { transform: `translate(${aside} 0)` }, ...MOTIFS[look.motif]({ w, h, next, ...look }));
+  const art = svg("g", { class: "art" }, ...MOTIFS[look.motif]({ w, h, next, ...look }));
   const picture = svg(
     "svg", { class: "poster", viewBox: `0 0 ${w} ${h}`, "aria-hidden": "true", focusable: "false" },
     svg("defs", {},

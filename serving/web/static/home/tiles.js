@@ -127,7 +127,7 @@ export function heroOf(page, open) {
       h("p", { className: "meta" }, ...[...metaOf(facts), ...facts.genres].map((part) => h("span", {}, part))),
       h("p", { className: "hero-synopsis" }),
       h("div", { className: "actions" },
-        h("button", { className: "button button-main", type: "button", onclick: () => open(tile, row, "watch") }, icon("play"), begun ? "Go on watching" : "Watch"),
+        h("button", { className: "button button-main", type: "button", onclick: () => open(tile, row, "watch") }, icon("play"), begun ? "Resume" : "Watch"),
         h("button", { className: "button", type: "button", onclick: () => open(tile, row, "why") }, icon("info"), "Why this title"))),
   );
 }
