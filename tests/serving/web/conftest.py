@@ -9,6 +9,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, Request, sync_playwright
 
+from tests.conftest import TrainedService
+from tests.serving.web.live_server import LiveService, live_service
+
 QUIET = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -46,3 +49,10 @@ def web_page(browser: Browser) -> Iterator[Page]:
 def _refuse_outside(request: Request, wrong: list[str]) -> None:
     if not request.url.startswith(("http://127.0.0.1:", "http://localhost:", "data:", "blob:", "about:")):
         wrong.append(f"asked an outside host: {request.url}")
+
+
+@pytest.fixture(scope="session")
+def live(trained_service: TrainedService, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveService]:
+    """The whole service with its stream, served on this machine."""
+    with live_service(trained_service, tmp_path_factory.mktemp("web") / "home") as running:
+        yield running

@@ -20,9 +20,11 @@ const SPOKEN = 3;
  * @param {number} happened.sinceMs  from the deed to the page that shows it
  * @param {boolean} happened.seen  whether it shows
  * @param {string} happened.deed  what the member did, such as "your watch"
+ * @param {string} happened.titleId  with which title; what became of that is told first
  */
-export function tellChanges(panel, told, { before, after, madeMs, sinceMs, seen, deed }) {
-  const changes = changesBetween(before, after);
+export function tellChanges(panel, told, { before, after, madeMs, sinceMs, seen, deed, titleId }) {
+  const all = changesBetween(before, after);
+  const changes = [...all.filter((change) => change.titleId === titleId), ...all.filter((change) => change.titleId !== titleId)];
   const freshness = seen
     ? `Page made in ${milliseconds(madeMs)}, ${milliseconds(sinceMs)} after ${deed}`
     : `The page does not show ${deed} yet: the stream may be behind`;

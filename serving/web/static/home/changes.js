@@ -75,7 +75,8 @@ function placesOf(page) {
  */
 function rowChanges(before, after, was, is) {
   const common = after.rows.map(rowKey).filter((key) => was.has(key));
-  const still = new Set(inOrder(common.map((key) => was.get(key) ?? 0)).map((n) => common[n]));
+  const places = common.map((key) => was.get(key) ?? 0);
+  const still = new Set(inOrder(places, common.map((key) => is.get(key) ?? 0)).map((n) => common[n]));
   return [
     ...after.rows.filter((row) => !was.has(rowKey(row))).map((row) => /** @type {Change} */ ({ kind: "row_entered", row: row.title, to: is.get(rowKey(row)) })),
     ...before.rows.filter((row) => !is.has(rowKey(row))).map((row) => /** @type {Change} */ ({ kind: "row_left", row: row.title })),
@@ -137,7 +138,8 @@ function movesInRows(before, after) {
   for (const row of after.rows) {
     const old = new Map((rows.get(rowKey(row))?.tiles ?? []).filter((tile) => !isExplored(tile)).map((tile) => [tile.title_id, tile]));
     const common = row.tiles.filter((tile) => !isExplored(tile) && old.has(tile.title_id));
-    const still = new Set(inOrder(common.map((tile) => old.get(tile.title_id)?.position ?? 0)));
+    const places = common.map((tile) => old.get(tile.title_id)?.position ?? 0);
+    const still = new Set(inOrder(places, common.map((tile) => tile.position)));
     common.forEach((tile, n) => {
       const place = { row: row.title, titleId: tile.title_id, name: tile.name };
       const was = /** @type {Tile} */ (old.get(tile.title_id));
@@ -151,17 +153,20 @@ function movesInRows(before, after) {
 }
 
 /**
- * @param {number[]} numbers
- * @returns {number[]} the places of a longest rising sequence among them
+ * What kept its order: of the longest rising sequences the one of which most stand where they stood.
+ * @param {number[]} numbers  places before
+ * @param {number[]} now  places now, rising
+ * @returns {number[]} indices
  */
-export function inOrder(numbers) {
-  const length = numbers.map(() => 1);
+export function inOrder(numbers, now) {
+  const worth = numbers.map((place, n) => (place === now[n] ? 1.001 : 1)); // no row is a thousand long
+  const length = [...worth];
   const previous = numbers.map(() => -1);
   let best = -1;
   for (let n = 0; n < numbers.length; n++) {
     for (let m = 0; m < n; m++) {
-      if (numbers[m] < numbers[n] && length[m] + 1 > length[n]) {
-        length[n] = length[m] + 1;
+      if (numbers[m] < numbers[n] && length[m] + worth[n] > length[n]) {
+        length[n] = length[m] + worth[n];
         previous[n] = m;
       }
     }

@@ -132,7 +132,7 @@ async function done(deed) {
   for (const row of main.querySelectorAll(".row")) row.querySelector(".tiles").scrollLeft = scrolled.get(row.dataset.rowKey) ?? 0;
   glide(main, places);
   const what = deed.kind === "watch" ? "your watch" : "your thumb";
-  tellChanges(changed, told, { before, after: after.page, madeMs: after.madeMs, sinceMs, seen: after.seen, deed: what });
+  tellChanges(changed, told, { before, after: after.page, madeMs: after.madeMs, sinceMs, seen: after.seen, deed: what, titleId: deed.titleId });
   const tile = main.querySelector(`[data-title-id="${CSS.escape(deed.titleId)}"] .tile-button`) ?? main.querySelector(".tile-button");
   // After the dialog has closed and given focus back to what is gone by now.
   setTimeout(() => { if (tile) focusTile(tile); });

@@ -10,11 +10,11 @@ import { closable } from "./dialogs.js";
  * @param {string} [why]  what was refused
  */
 export function askForKey(changed, why = "") {
-  const field = h("input", { id: "key", type: "password", autocomplete: "off", spellcheck: false, value: currentKey(), "aria-describedby": "key-help" });
+  const field = h("input", { id: "key-entry", type: "password", autocomplete: "off", spellcheck: false, value: currentKey(), "aria-describedby": "key-help" });
   const dialog = closable("Key", [
     why && h("p", { className: "notice notice-warn", role: "alert" }, why),
     h("form", { onsubmit: (/** @type {SubmitEvent} */ event) => { event.preventDefault(); done(field.value.trim()); } },
-      h("label", { for: "key" }, "API key or operator's token"),
+      h("label", { for: "key-entry" }, "API key or operator's token"),
       field,
       h("p", { id: "key-help", className: "help" },
         "A server with keys asks for one with the scope homepage to show pages, events to watch something, ",
