@@ -144,3 +144,18 @@ def test_overlap_is_of_the_first_titles_in_reading_order_without_those_drawn_by_
     )
     # First three: abc and bae, of which a and b are on both. All: abcd and baec, which share a, b and c.
     assert found == [[pytest.approx(2 / 3), "ab", "c", "e"], [0.75, "abc", "d", "e"], [0.75, "abc", "d", "e"]]
+
+
+@pytest.mark.parametrize(
+    ("ids", "sizes"),
+    [
+        ([], []),
+        (["t000001"] * 250, [100, 100, 50]),
+        (["i" * 97] * 61, [30, 30, 1]),
+        (["é" * 128] * 5, [3, 2]),
+    ],
+)
+def test_titles_are_asked_for_in_requests_of_a_length_that_servers_take(
+    module_of: Any, ids: list[str], sizes: list[int]
+) -> None:
+    assert module_of("home/titles.js", "m.batchesOf(given).map(batch => batch.length)", ids) == sizes
