@@ -6,26 +6,31 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from flask import Flask
+from playwright.sync_api import Browser
 
 from feature_repo import schema as s
+from serving.web import static_files
 from tests.serving.web.live_server import served
 
 
-@pytest.fixture
-def module_of(web_page: Page, small: Any) -> Iterator[Any]:
+@pytest.fixture(scope="module")
+def module_of(browser: Browser) -> Iterator[Any]:
     """Call a function of a module in the browser: module, expression over it as ``m``, argument."""
-    with served(small.client.application) as address:
-        web_page.goto(f"{address}/static/any/icon.svg")
+    app = Flask("pages")  # functions need their files, and no service
+    app.register_blueprint(static_files.blueprint)
+    with served(app) as address:
+        page = browser.new_page()
+        page.goto(f"{address}/static/any/compare/index.html")
 
         def call(module: str, expression: str, argument: Any = None) -> Any:
             script = (
                 f"async (given) => {{ const m = await import('/static/any/{module}'); return {expression}; }}"
             )
-            return web_page.evaluate(script, argument)
+            return page.evaluate(script, argument)
 
-        web_page.goto(f"{address}/compare")
         yield call
+        page.close()
 
 
 def title(title_id: str, genres: list[str], name: str = "The Silent Agent: Embers") -> dict[str, Any]:
