@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import hypothesis
 import pytest
@@ -22,7 +22,7 @@ from feature_repo.ingest.lake import Lake
 from feature_repo.stream.redis_log import RedisEventLog
 from serving.api.access import Access
 from serving.api.operations import OPERATIONS
-from serving.api_keys import KeyRing, add_client
+from serving.api_keys import KeyRing, Scope, add_client
 from serving.app import create_app
 from serving.deletions import DeletionDesk, MemberTraces
 from serving.shown_seeds import ShownSeeds
@@ -69,7 +69,7 @@ def complete(unstarted: Any, contents: Any, redis_url: str, tmp_path: Path) -> I
 def keyed(complete: Any, tmp_path: Path) -> tuple[Any, str]:
     """The application of a server with a key file, and a key that is good for everything."""
     file = tmp_path / "keys.json"
-    key = add_client(file, "tester", ("homepage", "events", "admin"))
+    key = add_client(file, "tester", get_args(Scope))
     return create_app(complete.service, access=Access(keys=KeyRing(file))), key
 
 

@@ -24,10 +24,10 @@ def page(web_page: Page, live: LiveService) -> Page:
 
 @pytest.fixture(scope="module")
 def experiment(live: LiveService) -> Iterator[str]:
-    """A running experiment whose treatment shortens Top Picks to five tiles."""
+    """A running experiment whose treatment shortens Trending Now to four tiles."""
     arms = [
         {"name": "control", "share": 999},
-        {"name": "short", "share": 1, "treatment": {"page": {"top_picks": 5}}},
+        {"name": "short", "share": 1, "treatment": {"page": {"trending_now": 4}}},
     ]
     definition = ExperimentDefinition.model_validate(
         {"name": "short-rows", "layer": "post_filter", "arms": arms, "traffic": 1000}
@@ -81,11 +81,11 @@ def test_arms_can_be_chosen_and_stand_in_the_address(page: Page, live: LiveServi
     expect(page).to_have_url(re.compile(r"right=arm%3Apost_filter%3Ashort-rows%2Fshort"))
     right = page.get_by_role("region", name="Right page")
     expect(right).to_contain_text("short-rows/short")
-    picks = right.get_by_role("region", name="Top Picks for You")
-    expect(picks.locator(".mini")).to_have_count(5)
+    trending = right.get_by_role("region", name="Trending Now")
+    expect(trending.locator(".mini")).to_have_count(4)
     page.reload()
-    expect(picks.locator(".mini")).to_have_count(5)
-    page.get_by_label("Left: made by").select_option(re.compile("^champion"))
+    expect(trending.locator(".mini")).to_have_count(4)
+    page.get_by_label("Left: made by").select_option(f"bundle:{live.service.state.models.version}")
     expect(page).to_have_url(re.compile("left=bundle%3A"))
     page.go_back()
     expect(page.get_by_label("Left: made by")).to_have_value("own")

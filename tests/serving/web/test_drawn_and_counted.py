@@ -6,26 +6,31 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from flask import Flask
+from playwright.sync_api import Browser
 
 from feature_repo import schema as s
+from serving.web import static_files
 from tests.serving.web.live_server import served
 
 
-@pytest.fixture
-def module_of(web_page: Page, small: Any) -> Iterator[Any]:
+@pytest.fixture(scope="module")
+def module_of(browser: Browser) -> Iterator[Any]:
     """Call a function of a module in the browser: module, expression over it as ``m``, argument."""
-    with served(small.client.application) as address:
-        web_page.goto(f"{address}/static/any/icon.svg")
+    app = Flask("pages")  # functions need their files, and no service
+    app.register_blueprint(static_files.blueprint)
+    with served(app) as address:
+        page = browser.new_page()
+        page.goto(f"{address}/static/any/compare/index.html")
 
         def call(module: str, expression: str, argument: Any = None) -> Any:
             script = (
                 f"async (given) => {{ const m = await import('/static/any/{module}'); return {expression}; }}"
             )
-            return web_page.evaluate(script, argument)
+            return page.evaluate(script, argument)
 
-        web_page.goto(f"{address}/compare")
         yield call
+        page.close()
 
 
 def title(title_id: str, genres: list[str], name: str = "The Silent Agent: Embers") -> dict[str, Any]:
@@ -144,3 +149,18 @@ def test_overlap_is_of_the_first_titles_in_reading_order_without_those_drawn_by_
     )
     # First three: abc and bae, of which a and b are on both. All: abcd and baec, which share a, b and c.
     assert found == [[pytest.approx(2 / 3), "ab", "c", "e"], [0.75, "abc", "d", "e"], [0.75, "abc", "d", "e"]]
+
+
+@pytest.mark.parametrize(
+    ("ids", "sizes"),
+    [
+        ([], []),
+        (["t000001"] * 250, [100, 100, 50]),
+        (["i" * 97] * 61, [30, 30, 1]),
+        (["é" * 128] * 5, [3, 2]),
+    ],
+)
+def test_titles_are_asked_for_in_requests_of_a_length_that_servers_take(
+    module_of: Any, ids: list[str], sizes: list[int]
+) -> None:
+    assert module_of("home/titles.js", "m.batchesOf(given).map(batch => batch.length)", ids) == sizes

@@ -17,6 +17,14 @@ from tests.serving.web.accessibility import grave_violations
 from tests.serving.web.live_server import TOKEN, LiveService, served
 
 MINUTE = 60_000
+COUNT_GLIDES = """
+    window.glides = 0;
+    const animate = Element.prototype.animate;
+    Element.prototype.animate = function (...given) {
+        window.glides++;
+        return animate.apply(this, given);
+    };
+"""
 
 
 @pytest.fixture
@@ -205,6 +213,29 @@ def test_a_thumb_down_takes_a_title_off_the_page(
     expect(tile_of(page, title)).to_have_count(0)
 
 
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_tiles_glide_to_their_places_for_who_does_not_ask_for_less_motion(
+    page: Page, live: LiveService, members: Iterator[str], motion: Any
+) -> None:
+    page.add_init_script(COUNT_GLIDES)
+    page.emulate_media(reduced_motion=motion)
+    member = next(members)
+    show(page, live, member)
+    watch(page, live.bound(member, "top_picks", device="web")[0][0], 30)
+    assert (page.evaluate("window.glides") > 0) == (motion == "no-preference")
+
+
+def test_a_thumb_up_is_noted_whether_or_not_the_page_changes(
+    page: Page, live: LiveService, members: Iterator[str]
+) -> None:
+    member = next(members)
+    show(page, live, member)
+    tile_of(page, live.bound(member, "top_picks", device="web")[0][0]).locator(".tile-button").click()
+    page.get_by_role("dialog").get_by_role("button", name="Thumbs up").click()
+    changed = page.get_by_role("complementary", name="What changed")
+    expect(changed).to_contain_text(re.compile("after your thumb|Your thumb is noted"))
+
+
 def test_a_title_says_why_it_is_there_and_an_operator_sees_the_numbers(
     page: Page, live: LiveService, members: Iterator[str]
 ) -> None:
@@ -221,8 +252,6 @@ def test_a_title_says_why_it_is_there_and_an_operator_sees_the_numbers(
     expect(why.get_by_role("table")).to_have_count(0)
     why.get_by_role("button", name="Enter a key").click()
     enter_key(page, TOKEN)
-    expect(tile_of(page, title)).to_be_visible()
-    tile_of(page, title).locator(".tile-button").click()
     table = page.get_by_role("table", name="Who proposed it")
     expect(table.get_by_role("row").nth(1)).to_be_visible()
     expect(page.get_by_role("region", name="Why this title")).to_contain_text(

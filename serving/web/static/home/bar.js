@@ -28,9 +28,16 @@ export function makeBar(go, again) {
   hour.addEventListener("change", () => go({ hour: hour.value === "" ? null : Number(hour.value) }));
   member.addEventListener("click", chooseMember);
 
-  /** @param {string} [why] */
-  function key(why = "") {
-    askForKey(again, why);
+  /**
+   * @param {string} [why]  what was refused
+   * @param {() => void} [then]  what to do with a new key, instead of showing the page again
+   */
+  function key(why = "", then = again) {
+    askForKey(() => { tellKey(); then(); }, why);
+  }
+
+  function tellKey() {
+    byId("key").dataset.on = String(Boolean(currentKey()));
   }
 
   function joinIn() {
@@ -54,7 +61,7 @@ export function makeBar(go, again) {
     hour.value = view.hour === null ? "" : String(view.hour);
     member.replaceChildren(...memberLabel(view.member));
     member.setAttribute("aria-label", view.member ? `Member ${view.member}: choose another` : "Choose a member");
-    byId("key").dataset.on = String(Boolean(currentKey()));
+    tellKey();
   }
 
   /** Who can be looked at, for a page of nobody yet. */

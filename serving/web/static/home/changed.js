@@ -2,7 +2,7 @@
 
 import { changesBetween, inWords } from "./changes.js";
 import { h, icon } from "./dom.js";
-import { milliseconds } from "./words.js";
+import { capital, milliseconds } from "./words.js";
 
 /** @typedef {import("./changes.js").Change} Change */
 
@@ -19,15 +19,16 @@ const SPOKEN = 3;
  * @param {number} happened.madeMs  what the page took to make
  * @param {number} happened.sinceMs  from the deed to the page that shows it
  * @param {boolean} happened.seen  whether it shows
+ * @param {boolean} happened.expected  whether it had to
  * @param {string} happened.deed  what the member did, such as "your watch"
  * @param {string} happened.titleId  with which title; what became of that is told first
  */
-export function tellChanges(panel, told, { before, after, madeMs, sinceMs, seen, deed, titleId }) {
+export function tellChanges(panel, told, { before, after, madeMs, sinceMs, seen, expected, deed, titleId }) {
   const all = changesBetween(before, after);
   const changes = [...all.filter((change) => change.titleId === titleId), ...all.filter((change) => change.titleId !== titleId)];
   const freshness = seen
     ? `Page made in ${milliseconds(madeMs)}, ${milliseconds(sinceMs)} after ${deed}`
-    : `The page does not show ${deed} yet: the stream may be behind`;
+    : expected ? `The page does not show ${deed} yet: the stream may be behind` : `${capital(deed)} is noted; the page stays as it was`;
   panel.replaceChildren(
     h("header", {}, h("h2", {}, "What changed"), h("button", { className: "round", type: "button", "aria-label": "Close what changed", onclick: () => (panel.hidden = true) }, icon("close"))),
     h("p", { className: "freshness" }, freshness),

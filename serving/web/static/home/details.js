@@ -19,7 +19,7 @@ import { metaOf, nameOf, percent } from "./words.js";
  * @property {string|null} at
  * @property {import("./changes.js").Page} page
  * @property {(deed: Deed, name: string) => Promise<void>} done  tells the service, and shows what follows
- * @property {(why: string) => void} askForKey
+ * @property {(why: string, then?: () => void) => void} askForKey
  */
 
 const SIMILAR = 8;

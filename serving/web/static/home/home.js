@@ -10,7 +10,7 @@ import { focusTile, placeStops, walkable } from "./roving.js";
 import { heroOf, rowsOf, skeleton } from "./tiles.js";
 import { detailsOf, factsOf } from "./titles.js";
 import { trouble } from "./trouble.js";
-import { followed, pageOf, tell } from "./watching.js";
+import { followed, mustShow, pageOf, tell } from "./watching.js";
 import { milliseconds } from "./words.js";
 
 /**
@@ -132,7 +132,7 @@ async function done(deed) {
   for (const row of main.querySelectorAll(".row")) row.querySelector(".tiles").scrollLeft = scrolled.get(row.dataset.rowKey) ?? 0;
   glide(main, places);
   const what = deed.kind === "watch" ? "your watch" : "your thumb";
-  tellChanges(changed, told, { before, after: after.page, madeMs: after.madeMs, sinceMs, seen: after.seen, deed: what, titleId: deed.titleId });
+  tellChanges(changed, told, { before, after: after.page, madeMs: after.madeMs, sinceMs, seen: after.seen, expected: mustShow(deed), deed: what, titleId: deed.titleId });
   const tile = main.querySelector(`[data-title-id="${CSS.escape(deed.titleId)}"] .tile-button`) ?? main.querySelector(".tile-button");
   // After the dialog has closed and given focus back to what is gone by now.
   setTimeout(() => { if (tile) focusTile(tile); });

@@ -16,6 +16,8 @@ import { get, inPath } from "./api.js";
  */
 
 const MOST_AT_ONCE = 100;
+/** Servers take request lines of 4,094 bytes. */
+const LONGEST_QUERY = 3000;
 /** @type {Map<string, Facts>} */
 const known = new Map();
 
@@ -26,12 +28,29 @@ const known = new Map();
  */
 export async function factsOf(ids) {
   const missing = [...new Set(ids)].filter((id) => !known.has(id) && !id.includes(","));
-  const batches = [];
-  for (let begin = 0; begin < missing.length; begin += MOST_AT_ONCE) {
-    batches.push(get("/v1/titles", { ids: missing.slice(begin, begin + MOST_AT_ONCE).join(",") }));
-  }
-  for (const answer of await Promise.all(batches)) remember(answer.body.titles);
+  const answers = batchesOf(missing).map((batch) => get("/v1/titles", { ids: batch.join(",") }));
+  for (const answer of await Promise.all(answers)) remember(answer.body.titles);
   return known;
+}
+
+/**
+ * @param {string[]} ids
+ * @returns {string[][]} the ids, as many together as one request may name
+ */
+export function batchesOf(ids) {
+  /** @type {string[][]} */
+  const batches = [];
+  let room = 0;
+  for (const id of ids) {
+    const length = encodeURIComponent(id).length + 3; // with its comma
+    if (length > room || batches[batches.length - 1].length === MOST_AT_ONCE) {
+      batches.push([]);
+      room = LONGEST_QUERY;
+    }
+    batches[batches.length - 1].push(id);
+    room -= length;
+  }
+  return batches;
 }
 
 /** @param {Facts[]} titles */

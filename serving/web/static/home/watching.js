@@ -11,6 +11,8 @@ import { isExplored } from "./changes.js";
  */
 
 const PAUSES_MS = [0, 30, 50, 80, 120, 180, 250, 350, 500, 700, 900, 900, 900];
+/** How many of them to wait for what need not show at all. */
+const UNSURE = 8;
 const BEGUN = 0.05;
 const COMPLETED = 0.8;
 
@@ -58,6 +60,12 @@ function watched(deed, event) {
 }
 
 /**
+ * @param {Watch|Thumb} deed
+ * @returns {boolean} whether a page must look different after it
+ */
+export const mustShow = (deed) => deed.kind === "thumbs_down" || (deed.kind === "watch" && deed.fraction >= BEGUN);
+
+/**
  * Ask for the page again and again until it shows what was done, some seconds at most.
  * @param {() => Promise<Made>} ask
  * @param {Page} before
@@ -66,7 +74,7 @@ function watched(deed, event) {
  */
 export async function followed(ask, before, deed) {
   let made = await ask();
-  for (const pause of PAUSES_MS) {
+  for (const pause of mustShow(deed) ? PAUSES_MS : PAUSES_MS.slice(0, UNSURE)) {
     if (shows(made.page, before, deed)) return { ...made, seen: true };
     await new Promise((resume) => setTimeout(resume, pause));
     made = await ask();
@@ -84,9 +92,8 @@ function shows(page, before, deed) {
   const begun = page.rows.find((row) => row.row_type === "continue_watching")?.tiles ?? [];
   const there = page.rows.some((row) => row.tiles.some((tile) => tile.title_id === deed.titleId));
   if (deed.kind === "thumbs_down") return !there;
-  if (deed.kind === "thumbs_up") return fingerprint(page) !== fingerprint(before);
+  if (deed.kind === "thumbs_up" || deed.fraction < BEGUN) return fingerprint(page) !== fingerprint(before);
   if (deed.fraction >= COMPLETED) return !there;
-  if (deed.fraction < BEGUN) return fingerprint(page) !== fingerprint(before);
   return begun.some((tile) => tile.title_id === deed.titleId && Math.abs((tile.watch_fraction ?? 0) - deed.fraction) < 0.004);
 }
 

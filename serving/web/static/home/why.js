@@ -32,7 +32,7 @@ export function whyOf(context, tile, row, titleId) {
   else {
     more.replaceChildren(h("p", { className: "help" },
       tile ? "Each generator's own ranks and scores are shown with an operator's key. " : "An operator's key tells the way of every title through the page. ",
-      h("button", { className: "link", type: "button", onclick: () => context.askForKey("") }, "Enter a key")));
+      h("button", { className: "link", type: "button", onclick: () => context.askForKey("", () => void explain(context, titleId, more)) }, "Enter a key")));
   }
   return section;
 }
@@ -81,7 +81,7 @@ async function explain(context, titleId, place) {
   } catch (error) {
     const detail = error instanceof ApiError ? error.message : String(error);
     place.replaceChildren(h("p", { className: "notice" }, `The numbers are for operators: ${detail} `,
-      h("button", { className: "link", type: "button", onclick: () => context.askForKey(detail) }, "Enter another key")));
+      h("button", { className: "link", type: "button", onclick: () => context.askForKey(detail, () => void explain(context, titleId, place)) }, "Enter another key")));
   }
 }
 
