@@ -29,7 +29,7 @@ from feature_repo.materialization import (
 )
 from feature_repo.online_answers import decode_answer
 from feature_repo.online_store import connection_string, overwriting
-from feature_repo.point_in_time import historical_features
+from feature_repo.point_in_time import ROWS_AT_ONCE, historical_features
 from feature_repo.progress import Progress
 from feature_repo.settings import REPOSITORY_ROOT, Settings
 from feature_repo.transforms.encoding import Arrays
@@ -65,10 +65,17 @@ class TitleSnapshot:
 class FeatureGateway:
     """Feast as Marquee uses it. Thread-safe once opened."""
 
-    def __init__(self, store: FeatureStore, settings: Settings, url: str | None = None) -> None:
+    def __init__(
+        self,
+        store: FeatureStore,
+        settings: Settings,
+        url: str | None = None,
+        rows_at_once: int = ROWS_AT_ONCE,
+    ) -> None:
         self._store = store
         self._url = url
         self._settings = settings
+        self._rows_at_once = rows_at_once
         self._services: dict[str, FeatureService] = {}
         self._ttls: dict[tuple[str, ...], dict[str, float]] = {}
         self._views: dict[str, FeatureView] = {}
@@ -82,11 +89,17 @@ class FeatureGateway:
 
     @classmethod
     def open(
-        cls, settings: Settings, redis_url: str | None = None, read_seconds: float | None = None
+        cls,
+        settings: Settings,
+        redis_url: str | None = None,
+        read_seconds: float | None = None,
+        rows_at_once: int = ROWS_AT_ONCE,
     ) -> FeatureGateway:
         """Open the store of ``settings``; ``redis_url`` overrides where its online store is.
 
-        ``read_seconds`` is how long reads of a few entities wait for it, such as those that a page waits for.
+        ``read_seconds`` is how long reads of a few entities wait for it, such as those that a page waits for;
+        ``rows_at_once`` is how many entities a historical question asks for in one go: fewer take less memory
+        and longer.
         """
         config = load_repo_config(FEATURE_REPOSITORY, FEATURE_REPOSITORY / "feature_store.yaml")
         settings.home.mkdir(parents=True, exist_ok=True)
@@ -95,7 +108,7 @@ class FeatureGateway:
         if url is not None:
             config.online_store.connection_string = connection_string(url)
         config.online_store.quick_read_seconds = read_seconds
-        return cls(FeatureStore(config=config), settings, url)
+        return cls(FeatureStore(config=config), settings, url, rows_at_once)
 
     def apply(self) -> int:
         """Register every definition, as ``feast apply`` does; return how many."""
@@ -163,8 +176,9 @@ class FeatureGateway:
         then. Raises ``ValueError`` for a missing or null key, or a timestamp without a zone.
         """
         return historical_features(
-            self._store, self.service(service), entities, known_by_then=known_by_then, progress=progress
-        )
+            self._store, self.service(service), entities, known_by_then=known_by_then, progress=progress,
+            rows_at_once=self._rows_at_once,
+        )  # fmt: skip
 
     def materialize(
         self,
