@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,12 +28,13 @@ from feature_repo.materialization import (
     materialize_views,
 )
 from feature_repo.online_answers import decode_answer
-from feature_repo.online_store import connection_string, overwriting
+from feature_repo.online_store import MarqueeRedisOnlineStore, connection_string, overwriting
 from feature_repo.point_in_time import ROWS_AT_ONCE, historical_features
 from feature_repo.progress import Progress
 from feature_repo.settings import REPOSITORY_ROOT, Settings
 from feature_repo.transforms.encoding import Arrays
 from feature_repo.transforms.ranking import RANKING_FEATURES_HASH
+from feature_repo.view_freshness import forget_newest, newest_rows, note_newest
 
 FEATURE_REPOSITORY: Final = REPOSITORY_ROOT / "feature_repo"
 __all__ = ["FeatureGateway", "MaterializationError", "TitleSnapshot"]
@@ -128,6 +129,9 @@ class FeatureGateway:
 
     def forget(self) -> None:
         """Remove every definition and every online value of this project: a fresh start for other data."""
+        client = self._online_client()
+        if client is not None:
+            forget_newest(client)
         self._store.teardown()
         self._drop_resolved()
 
@@ -198,7 +202,26 @@ class FeatureGateway:
             for view in self._store.list_batch_feature_views()
             if view.online and view.name not in left_out
         ]
-        return materialize_views(self._store, views, start, end, progress)
+        return materialize_views(self._store, views, start, end, progress, self._note_newest)
+
+    def newest_rows(self) -> Mapping[str, datetime]:
+        """Return, by view, of when its newest rows are online; views that have none are left out.
+
+        A view that was materialized has all there is up to that instant, however old its newest row.
+        Raises what the store's client does.
+        """
+        client = self._online_client()
+        return {} if client is None else newest_rows(client)
+
+    def _note_newest(self, view: str, instant: datetime) -> None:
+        client = self._online_client()
+        if client is not None:
+            note_newest(client, view, instant)
+
+    def _online_client(self) -> Any:
+        """Return the client of our Redis; None where a profile puts the rows into another store."""
+        store = self._store._get_provider().online_store
+        return store.client(self._store.config) if isinstance(store, MarqueeRedisOnlineStore) else None
 
     def member_features(self, user_id: str, now: datetime) -> Arrays:
         """Return one member's features, each array with one row; all null-encoded for an unknown member."""

@@ -6,7 +6,8 @@ in files; ``python -m serving run`` sets it for the server it starts. (Feast set
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from functools import cache
 from typing import Final
 
@@ -119,6 +120,12 @@ class Metrics:
             "marquee_features_newest_timestamp_seconds", "Of when the newest of the titles' features are.",
             registry=r, multiprocess_mode="livemin",
         )  # fmt: skip
+        self._views_at = Gauge(
+            "marquee_feature_view_newest_timestamp_seconds",
+            "Of when the newest rows of a feature view are online; 0 where the store lost them.",
+            ["view"], registry=r, multiprocess_mode="livemax",
+        )  # fmt: skip
+        self._views: set[str] = set()
         self._stage = cache(self._stages.labels)  # looking a child up takes longer than counting
 
     def stage_finished(self, name: str, seconds: float, budget_ms: float) -> None:
@@ -152,6 +159,14 @@ class Metrics:
         self._trained_at.set(trained_at)
         if features_at == features_at:  # noqa: PLR0124  (NaN)
             self._features_at.set(features_at)
+
+    def views_as_of(self, newest: Mapping[str, datetime]) -> None:
+        """Tell of when the newest rows of each feature view are; those told of before and gone now are 0."""
+        for lost in self._views - newest.keys():
+            self._views_at.labels(lost).set(0)
+        self._views |= newest.keys()
+        for view, at in newest.items():
+            self._views_at.labels(view).set(at.timestamp())
 
     def request_finished(self, route: str, status: int, seconds: float) -> None:
         """Count one request; ``route`` is the rule, not the path, to keep the number of series small."""

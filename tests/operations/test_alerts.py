@@ -2,15 +2,20 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from prometheus_client import generate_latest
 
+from feature_repo.definitions import VIEWS
 from feature_repo.settings import REPOSITORY_ROOT
 from feature_repo.stream.metrics import StreamMetrics
 from serving.metrics import Metrics
+from tests.conftest import TrainedService
+from training.retrain_metrics import RetrainMetrics
+from training.retrain_state import RetrainRecord, Tally, write_record
 
 RULES: list[dict[str, Any]] = [
     rule
@@ -19,20 +24,32 @@ RULES: list[dict[str, Any]] = [
 ]
 
 
-def exposed() -> set[str]:
-    """Return the names of the series of the servers and the stream processor."""
-    text = generate_latest(Metrics()._registry) + generate_latest(
-        StreamMetrics(lambda: datetime.now(UTC)).registry
-    )
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+RETRAINED = RetrainRecord(
+    slot=1, period_seconds=3600, began_at=NOW, pid=1, outcome="published",
+    tally=Tally(published_at=NOW, published_plan="full"),
+)  # fmt: skip
+
+
+@pytest.fixture
+def exposed(tmp_path: Path) -> set[str]:
+    """The names of the series of the servers, the stream processor and retraining."""
+    write_record(tmp_path, RETRAINED)
+    registries = [
+        Metrics()._registry, StreamMetrics(lambda: NOW).registry, RetrainMetrics(tmp_path).registry,
+    ]  # fmt: skip
+    text = b"".join(map(generate_latest, registries))
     kinds = re.findall(r"# TYPE (\S+) (\S+)", text.decode())
     return {name for name, _ in kinds}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule["alert"]))
-def test_an_alert_asks_for_metrics_that_there_are_and_says_what_to_do(rule: dict[str, Any]) -> None:
+def test_an_alert_asks_for_metrics_that_there_are_and_says_what_to_do(
+    rule: dict[str, Any], exposed: set[str]
+) -> None:
     asked = set(re.findall(r"marquee_\w+", rule["expr"]))
     assert asked
-    assert asked <= exposed()
+    assert asked <= exposed
     assert rule["labels"]["severity"] in ("warning", "page")
     assert {"summary", "remedy"} == set(rule["annotations"])
 
@@ -43,3 +60,20 @@ def test_an_alert_asks_for_metrics_that_there_are_and_says_what_to_do(rule: dict
 def test_models_and_features_are_watched_at_both_ages(what: str, hours: int) -> None:
     pattern = rf"time\(\) - min\(marquee_\w*{what}_timestamp_seconds\) > {hours} \* 3600"
     assert any(re.fullmatch(pattern, rule["expr"]) for rule in RULES)
+
+
+@pytest.mark.parametrize(("hours", "severity"), [(8, "warning"), (12, "page")])
+def test_every_feature_view_is_watched_at_both_ages(hours: int, severity: str) -> None:
+    asked = "time() - max by (view) (marquee_feature_view_newest_timestamp_seconds)"
+    [rule] = [rule for rule in RULES if rule["expr"] == f"{asked} > {hours} * 3600"]
+    assert rule["labels"]["severity"] == severity
+
+
+def test_after_a_training_every_view_that_pages_read_says_of_when_it_is(
+    trained_service: TrainedService,
+) -> None:
+    online = {view.name for view in VIEWS if view.online}
+    newest = trained_service.gateway.newest_rows()
+    assert newest.keys() == online
+    assert len(online) == 11
+    assert min(newest.values()) >= trained_service.end
