@@ -103,6 +103,12 @@ class SteadyReader:
         with self._lock:
             self._kept.pop(user_id, None)
 
+    def forget_those(self, gone: Callable[[str], bool]) -> None:
+        """Let go of what is kept of every member of whom ``gone`` says so."""
+        with self._lock:
+            for user_id in [one for one in self._kept if gone(one)]:
+                del self._kept[user_id]
+
     def _fresh(self, user_id: str, now: datetime) -> Arrays:
         features = self._breaker.call(lambda: self._reader.member_features(user_id, now))
         if self._other_time(now):

@@ -127,3 +127,12 @@ def test_a_member_gone_from_a_store_that_knows_its_titles_is_forgotten(
     assert country(steady.read("ana", small.time[0])) == ""
     with pytest.raises(LookupError):
         steady.last_known("ana", small.time[0])
+
+
+def test_those_who_were_deleted_are_forgotten_and_nobody_else(steady: SteadyReader, small: Any) -> None:
+    for user_id in ("ana", "kim"):
+        steady.read(user_id, small.time[0])
+    steady.forget_those(lambda user_id: user_id == "ana")
+    with pytest.raises(LookupError):
+        steady.last_known("ana", small.time[0])
+    steady.last_known("kim", small.time[0])
