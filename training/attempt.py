@@ -7,7 +7,6 @@ standard input, which stays open as long as it is wanted; the answer is all that
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import sys
 import threading
@@ -34,6 +33,7 @@ STOP_SECONDS: Final = 10.0
 """How long an attempt that is to stop may take to put its things away."""
 FAILED: Final = 1
 INTERRUPTED: Final = 128 + signal.SIGINT
+_CONSOLE: Final = Console(stderr=True, log_path=False)
 _ENDED_FIRST: Final = Path("/proc/self/oom_score_adj")
 _RATHER_THAN_OTHERS: Final = "500"
 
@@ -74,27 +74,26 @@ def main() -> int:
         with ending_on_signals():
             threading.Thread(target=_end_with_parent, args=(sys.stdin.fileno(),), daemon=True).start()
             try:
-                answer = _answer(request)
+                answer = _answer(request, StepRecorder(_say))
             except KeyboardInterrupt:
                 return INTERRUPTED
         answers.write(answer.model_dump_json())
     return FAILED if answer.error else 0
 
 
-def _answer(request: Request) -> Answer:
+def _answer(request: Request, recorder: StepRecorder) -> Answer:
     try:
         if request.job == "new titles":
-            return Answer(solved=_solve(request), peak_mib=_peak_mib())
-        return Answer(retrained=_retrain(request), peak_mib=_peak_mib())
+            return Answer(solved=_solve(request), peak_mib=recorder.peak_mib)
+        return Answer(retrained=_retrain(request, recorder), peak_mib=recorder.peak_mib)
     except Exception as error:  # an attempt may fail by anything: the parent decides what follows
         hopeless = isinstance(error, LakeError)
-        return Answer(error=reason_of(error), hopeless=hopeless, peak_mib=_peak_mib())
+        return Answer(error=reason_of(error), hopeless=hopeless, peak_mib=recorder.peak_mib)
 
 
-def _retrain(request: Request) -> Retrained:
-    console, settings, plan = Console(stderr=True, log_path=False), Settings.from_environment(), request.plan
-    recorder = StepRecorder(lambda text: console.log(text, markup=False, highlight=False))
-    with open_gateway(settings, plan.rows_at_once) as gateway, progress_bar(console) as progress:
+def _retrain(request: Request, recorder: StepRecorder) -> Retrained:
+    settings, plan = Settings.from_environment(), request.plan
+    with open_gateway(settings, plan.rows_at_once) as gateway, progress_bar(_CONSOLE) as progress:
         return retrain_once(
             gateway, settings, plan.of(request.config), recorder,
             clock=_wall, dataset=request.dataset, progress=progress, plan=plan.name,
@@ -122,8 +121,8 @@ def _end_with_parent(wanted: int) -> None:
     os._exit(INTERRUPTED)
 
 
-def _peak_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def _say(text: str) -> None:
+    _CONSOLE.log(text, markup=False, highlight=False)
 
 
 def _wall() -> datetime:

@@ -7,14 +7,16 @@ from typing import Final
 
 from training.config import TrainingConfig
 
+_COUNTED: Final = ("ranker_rows", "evaluation_members", "page_members")
+
 
 @dataclass(frozen=True, slots=True)
 class MemoryPlan:
     """What a plan takes away from a configuration.
 
     ``rows_at_once``: entities per historical question to the feature store, whose join is the peak of a large
-    training; fewer change no number. ``share``: of the window, the ranker's examples and the members
-    that are evaluated, which does change the models.
+    training; fewer change no number. ``share``: of the window, the ranker's examples and the members whose
+    lists and pages are evaluated, which does change the models and how closely they are known.
     """
 
     name: str
@@ -28,7 +30,7 @@ class MemoryPlan:
         window = config.window_days
         changes = {
             "window_days": None if window is None else window * self.share,
-            "ranker_rows": max(1, round(config.ranker_rows * self.share)),
+            **{name: max(1, round(getattr(config, name) * self.share)) for name in _COUNTED},
         }
         return TrainingConfig.model_validate(config.model_dump() | changes)
 
