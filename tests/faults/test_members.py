@@ -64,7 +64,7 @@ def features_lacking(page: dict[str, Any]) -> list[str]:
 @fault(
     "a member deleted through one worker, then Redis killed",
     noticed="each worker looks for deletions every second",
-    members_get="that member: what is popular, from every worker; none makes their page of features it had kept",
+    members_get="that member: what is popular, from every worker; none shows them by features it kept",
     heals="as a killed Redis does",
 )
 def test_a_deletion_reaches_the_memory_of_every_worker(victim: Victim) -> None:
