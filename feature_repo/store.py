@@ -34,7 +34,7 @@ from feature_repo.progress import Progress
 from feature_repo.settings import REPOSITORY_ROOT, Settings
 from feature_repo.transforms.encoding import Arrays
 from feature_repo.transforms.ranking import RANKING_FEATURES_HASH
-from feature_repo.view_freshness import forget_newest, newest_rows, note_newest
+from feature_repo.view_freshness import forget_newest, newest_rows, note_materialized
 
 FEATURE_REPOSITORY: Final = REPOSITORY_ROOT / "feature_repo"
 __all__ = ["FeatureGateway", "MaterializationError", "TitleSnapshot"]
@@ -202,21 +202,20 @@ class FeatureGateway:
             for view in self._store.list_batch_feature_views()
             if view.online and view.name not in left_out
         ]
-        return materialize_views(self._store, views, start, end, progress, self._note_newest)
+        arrived = materialize_views(self._store, views, start, end, progress)
+        client = self._online_client()
+        if client is not None:
+            note_materialized(client, arrived)
+        return arrived
 
     def newest_rows(self) -> Mapping[str, datetime]:
         """Return, by view, of when its newest rows are online; views that have none are left out.
 
-        A view that was materialized has all there is up to that instant, however old its newest row.
-        Raises what the store's client does.
+        A view that seldom has anything new, such as the members' profiles, is as of the features that were
+        materialized with it. Raises what the store's client does.
         """
         client = self._online_client()
         return {} if client is None else newest_rows(client)
-
-    def _note_newest(self, view: str, instant: datetime) -> None:
-        client = self._online_client()
-        if client is not None:
-            note_newest(client, view, instant)
 
     def _online_client(self) -> Any:
         """Return the client of our Redis; None where a profile puts the rows into another store."""

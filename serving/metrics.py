@@ -120,6 +120,10 @@ class Metrics:
             "marquee_features_newest_timestamp_seconds", "Of when the newest of the titles' features are.",
             registry=r, multiprocess_mode="livemin",
         )  # fmt: skip
+        self._member_reads = Counter(
+            "marquee_member_reads", "Reads of a member's features for a page, by what became of them.",
+            ["outcome"], registry=r,
+        )  # fmt: skip
         self._views_at = Gauge(
             "marquee_feature_view_newest_timestamp_seconds",
             "Of when the newest rows of a feature view are online; 0 where the store lost them.",
@@ -159,6 +163,10 @@ class Metrics:
         self._trained_at.set(trained_at)
         if features_at == features_at:  # noqa: PLR0124  (NaN)
             self._features_at.set(features_at)
+
+    def member_read(self, outcome: str) -> None:
+        """Count a read of a member's features; see :data:`serving.steady_reader.OUTCOMES`."""
+        self._member_reads.labels(outcome).inc()
 
     def views_as_of(self, newest: Mapping[str, datetime]) -> None:
         """Tell of when the newest rows of each feature view are; those told of before and gone now are 0."""

@@ -181,8 +181,9 @@ class HomepageService:
         if self._memory is not None:
             self._memory = GuardedMemory(self._memory, breaker)
         steady = SteadyReader(
-            reader, breaker, self.now, self._canary, limits.kept_members, limits.kept_seconds
-        )
+            reader, breaker, self.now, self._canary, limits.kept_members, limits.kept_seconds,
+            counted=self.metrics.member_read,
+        )  # fmt: skip
         if self._deletions is not None:
             self._deletions.also_forget(steady.forget_those)
         return HomepageMaker(

@@ -31,13 +31,21 @@ def test_a_view_is_as_of_its_newest_row_whatever_is_written_afterwards(
     assert gateway.newest_rows() == {s.USER_PROFILE.name: NOON + HOUR}
 
 
-def test_what_was_materialized_is_as_of_the_end_of_the_span_though_its_rows_be_older(
+def test_views_that_seldom_change_are_as_of_the_statistics_that_were_materialized_with_them(
     gateway: FeatureGateway, lake: Lake, make_rows: MakeRows
 ) -> None:
     lake.replace(s.USER_PROFILE, make_rows(s.USER_PROFILE, [{s.USER_ID: "ann", s.EVENT_TIMESTAMP: NOON}]))
     lake.replace(s.USER_PICKS, s.USER_PICKS.arrow_schema.empty_table())
-    gateway.materialize(NOON - HOUR, NOON + 2 * HOUR)
-    assert gateway.newest_rows() == dict.fromkeys((s.USER_PROFILE.name, s.USER_PICKS.name), NOON + 2 * HOUR)
+    lake.replace(s.USER_HISTORY, make_rows(s.USER_HISTORY, [{s.USER_ID: "ann", s.EVENT_TIMESTAMP: NOON}]))
+    gateway.materialize(NOON - HOUR, NOON + 3 * HOUR)
+    assert gateway.newest_rows() == {s.USER_PROFILE.name: NOON, s.USER_HISTORY.name: NOON}
+    later = make_rows(s.TITLE_STATISTICS, [{s.TITLE_ID: "t1", s.EVENT_TIMESTAMP: NOON + 2 * HOUR}])
+    lake.replace(s.TITLE_STATISTICS, later)
+    gateway.materialize(NOON - HOUR, NOON + 3 * HOUR)
+    newest = gateway.newest_rows()
+    assert newest[s.USER_HISTORY.name] == NOON
+    seldom = (s.USER_PROFILE, s.USER_PICKS, s.TITLE_STATISTICS)
+    assert {newest[table.name] for table in seldom} == {NOON + 2 * HOUR}
 
 
 def test_it_is_forgotten_with_the_rows(gateway: FeatureGateway, make_rows: MakeRows) -> None:
