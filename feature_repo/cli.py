@@ -15,6 +15,7 @@ from feature_repo.backfill_cli import build_features
 from feature_repo.impression_log.cli import expire_command, join_command
 from feature_repo.ingest.cli import ingest
 from feature_repo.materialization import MaterializationError
+from feature_repo.point_in_time import ROWS_AT_ONCE
 from feature_repo.redis_server import RedisUnavailableError, announced_url, running_redis
 from feature_repo.settings import Settings
 from feature_repo.simulation.cli import simulate_command
@@ -53,11 +54,14 @@ main.add_command(expire_command)
 
 
 @contextmanager
-def open_gateway(settings: Settings) -> Iterator[FeatureGateway]:
-    """Yield the gateway with a Redis behind it; turns its refusals into messages for people."""
+def open_gateway(settings: Settings, rows_at_once: int = ROWS_AT_ONCE) -> Iterator[FeatureGateway]:
+    """Yield the gateway with a Redis behind it; turns its refusals into messages for people.
+
+    ``rows_at_once``: as in :meth:`feature_repo.store.FeatureGateway.open`.
+    """
     try:
         with running_redis(settings) as url:
-            yield FeatureGateway.open(settings, url)
+            yield FeatureGateway.open(settings, url, rows_at_once=rows_at_once)
     except (RedisUnavailableError, MaterializationError) as error:
         raise click.ClickException(str(error)) from error
 

@@ -27,6 +27,7 @@ from redis.retry import Retry
 
 from feature_repo.redis_server import running_redis
 from feature_repo.settings import Settings
+from feature_repo.view_freshness import note_newest
 
 FROM_ENVIRONMENT = "from-environment"
 QUICK_READS = 16
@@ -89,6 +90,7 @@ class MarqueeRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
         """
         if config.online_store.skip_dedup:
             super().online_write_batch(config, table, data, progress)
+            self._note(config, table, data)
             return
         latest: dict[bytes, tuple[int, Any]] = {}
         for row in data:
@@ -106,6 +108,16 @@ class MarqueeRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
         if fresh:
             with overwriting(config.online_store):
                 super().online_write_batch(config, table, fresh, progress)
+            self._note(config, table, fresh)
+
+    def _note(self, config: Any, table: Any, rows: list[Any]) -> None:
+        if rows:
+            newest = max(make_tzaware(row[2]) for row in rows)
+            note_newest(self.client(config), table.name, newest)
+
+    def client(self, config: Any) -> Any:
+        """Return the client of the Redis that holds the rows; it is connected at the first call."""
+        return self._get_client(config.online_store)
 
     def forget_entity(self, config: Any, join_key: str, value: str) -> bool:
         """Remove every view's row of an entity with a single text key; return whether there was any."""

@@ -12,7 +12,7 @@ from feature_repo import schema as s
 from feature_repo.progress import Progress
 
 _ROW: Final = "entity_row_number"
-_SLICE_ROWS: Final = 200_000
+ROWS_AT_ONCE: Final = 200_000
 """Entities per Feast call: its join holds every (entity, feature row) pair before it keeps the newest."""
 
 
@@ -23,6 +23,7 @@ def historical_features(
     *,
     known_by_then: bool,
     progress: Progress | None,
+    rows_at_once: int = ROWS_AT_ONCE,
 ) -> pa.Table:
     """See :meth:`feature_repo.store.FeatureGateway.historical`.
 
@@ -32,10 +33,10 @@ def historical_features(
     keys = _join_keys(store, service)
     asked = _checked(entities, keys)
     distinct, row_of = _distinct(asked.select([*keys, s.EVENT_TIMESTAMP]))
-    slices = range(0, len(distinct), _SLICE_ROWS)
+    slices = range(0, len(distinct), rows_at_once)
     answers = []
     for done, offset in enumerate(slices):
-        part = distinct.slice(offset, _SLICE_ROWS)
+        part = distinct.slice(offset, rows_at_once)
         answers.append(_ask(store, service, part, known_by_then))
         if progress is not None:
             progress(service.name, done + 1, len(slices))

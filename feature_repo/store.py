@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,12 +28,13 @@ from feature_repo.materialization import (
     materialize_views,
 )
 from feature_repo.online_answers import decode_answer
-from feature_repo.online_store import connection_string, overwriting
-from feature_repo.point_in_time import historical_features
+from feature_repo.online_store import MarqueeRedisOnlineStore, connection_string, overwriting
+from feature_repo.point_in_time import ROWS_AT_ONCE, historical_features
 from feature_repo.progress import Progress
 from feature_repo.settings import REPOSITORY_ROOT, Settings
 from feature_repo.transforms.encoding import Arrays
 from feature_repo.transforms.ranking import RANKING_FEATURES_HASH
+from feature_repo.view_freshness import forget_newest, newest_rows, note_materialized
 
 FEATURE_REPOSITORY: Final = REPOSITORY_ROOT / "feature_repo"
 __all__ = ["FeatureGateway", "MaterializationError", "TitleSnapshot"]
@@ -65,10 +66,17 @@ class TitleSnapshot:
 class FeatureGateway:
     """Feast as Marquee uses it. Thread-safe once opened."""
 
-    def __init__(self, store: FeatureStore, settings: Settings, url: str | None = None) -> None:
+    def __init__(
+        self,
+        store: FeatureStore,
+        settings: Settings,
+        url: str | None = None,
+        rows_at_once: int = ROWS_AT_ONCE,
+    ) -> None:
         self._store = store
         self._url = url
         self._settings = settings
+        self._rows_at_once = rows_at_once
         self._services: dict[str, FeatureService] = {}
         self._ttls: dict[tuple[str, ...], dict[str, float]] = {}
         self._views: dict[str, FeatureView] = {}
@@ -82,11 +90,17 @@ class FeatureGateway:
 
     @classmethod
     def open(
-        cls, settings: Settings, redis_url: str | None = None, read_seconds: float | None = None
+        cls,
+        settings: Settings,
+        redis_url: str | None = None,
+        read_seconds: float | None = None,
+        rows_at_once: int = ROWS_AT_ONCE,
     ) -> FeatureGateway:
         """Open the store of ``settings``; ``redis_url`` overrides where its online store is.
 
-        ``read_seconds`` is how long reads of a few entities wait for it, such as those that a page waits for.
+        ``read_seconds`` is how long reads of a few entities wait for it, such as those that a page waits for;
+        ``rows_at_once`` is how many entities a historical question asks for in one go: fewer take less memory
+        and longer.
         """
         config = load_repo_config(FEATURE_REPOSITORY, FEATURE_REPOSITORY / "feature_store.yaml")
         settings.home.mkdir(parents=True, exist_ok=True)
@@ -95,7 +109,7 @@ class FeatureGateway:
         if url is not None:
             config.online_store.connection_string = connection_string(url)
         config.online_store.quick_read_seconds = read_seconds
-        return cls(FeatureStore(config=config), settings, url)
+        return cls(FeatureStore(config=config), settings, url, rows_at_once)
 
     def apply(self) -> int:
         """Register every definition, as ``feast apply`` does; return how many."""
@@ -115,6 +129,9 @@ class FeatureGateway:
 
     def forget(self) -> None:
         """Remove every definition and every online value of this project: a fresh start for other data."""
+        client = self._online_client()
+        if client is not None:
+            forget_newest(client)
         self._store.teardown()
         self._drop_resolved()
 
@@ -163,8 +180,9 @@ class FeatureGateway:
         then. Raises ``ValueError`` for a missing or null key, or a timestamp without a zone.
         """
         return historical_features(
-            self._store, self.service(service), entities, known_by_then=known_by_then, progress=progress
-        )
+            self._store, self.service(service), entities, known_by_then=known_by_then, progress=progress,
+            rows_at_once=self._rows_at_once,
+        )  # fmt: skip
 
     def materialize(
         self,
@@ -184,7 +202,25 @@ class FeatureGateway:
             for view in self._store.list_batch_feature_views()
             if view.online and view.name not in left_out
         ]
-        return materialize_views(self._store, views, start, end, progress)
+        arrived = materialize_views(self._store, views, start, end, progress)
+        client = self._online_client()
+        if client is not None:
+            note_materialized(client, arrived)
+        return arrived
+
+    def newest_rows(self) -> Mapping[str, datetime]:
+        """Return, by view, of when its newest rows are online; views that have none are left out.
+
+        A view that seldom has anything new, such as the members' profiles, is as of the features that were
+        materialized with it. Raises what the store's client does.
+        """
+        client = self._online_client()
+        return {} if client is None else newest_rows(client)
+
+    def _online_client(self) -> Any:
+        """Return the client of our Redis; None where a profile puts the rows into another store."""
+        store = self._store._get_provider().online_store
+        return store.client(self._store.config) if isinstance(store, MarqueeRedisOnlineStore) else None
 
     def member_features(self, user_id: str, now: datetime) -> Arrays:
         """Return one member's features, each array with one row; all null-encoded for an unknown member."""

@@ -29,7 +29,7 @@ _RECORD: Final = "marquee:deletion:{deletion_id}"
 _PENDING: Final = "marquee:deletions_pending"
 _WORKING: Final = "marquee:deletions_lock"
 _LONGEST_WORK: Final = timedelta(minutes=30)
-_LOOK_EVERY: Final = timedelta(seconds=5)
+_LOOK_EVERY: Final = timedelta(seconds=1)
 _MOST_PASSES: Final = 10
 
 _log = structlog.get_logger(__name__)
@@ -64,14 +64,23 @@ class DeletionDesk:
     """Takes in deletions and carries them out.
 
     ``settle``: how long after a request the lake is gone over first, so that servers have written by then
-    what they had shown. ``wall`` is an aware clock.
+    what they had shown. ``wall`` is an aware clock. ``deleted`` are the tombstones, read by connections that
+    a page may wait for.
     """
 
     def __init__(
-        self, client: Any, traces: MemberTraces, wall: Callable[[], datetime], settle: timedelta
+        self,
+        client: Any,
+        deleted: DeletedMembers,
+        traces: MemberTraces,
+        wall: Callable[[], datetime],
+        settle: timedelta,
     ) -> None:
         self._client, self._traces, self._wall, self._settle = client, traces, wall, settle
-        self._deleted = DeletedMembers(client)
+        self.deleted = deleted
+        self._let_go: Callable[[Callable[[str], bool]], None] = lambda _deleted: None
+        self._seen = 0
+        self._once_more = False
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -86,9 +95,24 @@ class DeletionDesk:
         if self._thread is not None:
             self._thread.join(1.0)
 
-    def is_deleted(self, user_id: str) -> bool:
-        """Say whether a member has been deleted by now."""
-        return self._deleted.is_deleted(user_id)
+    def also_forget(self, let_go: Callable[[Callable[[str], bool]], None]) -> None:
+        """Have ``let_go`` told what says who was deleted, whenever somebody was, through whichever worker.
+
+        It is what this worker keeps of members in its memory.
+        """
+        self._let_go = let_go
+
+    def follow(self) -> None:
+        """Let this worker's memory go of whoever was deleted since the last look; raises ``RedisError``.
+
+        It is done once more at the look after that: a page may have read a member just before, and keep what
+        it read just afterwards.
+        """
+        version = self.deleted.refresh()
+        changed = version != self._seen
+        if changed or self._once_more:
+            self._let_go(lambda user_id: self.deleted.deleted_at(user_id) is not None)
+        self._seen, self._once_more = version, changed
 
     def request(self, user_id: str) -> Deletion:
         """Take in a deletion, and forget the member online before returning.
@@ -97,7 +121,7 @@ class DeletionDesk:
         background work.
         """
         deletion_id, now = str(uuid4()), self._wall()
-        deleted_ms = self._deleted.add(user_id)
+        deleted_ms = self.deleted.add(user_id)
         record = {"requested_at": now.isoformat(), "user_id": user_id, "deleted_ms": deleted_ms}
         with self._client.pipeline(transaction=True) as transaction:
             transaction.hset(_key(deletion_id), mapping=record)
@@ -107,7 +131,15 @@ class DeletionDesk:
             self._forget_online(user_id, deleted_ms)
         except (RedisError, EventLogError) as error:
             _log.error("a member is not forgotten online yet; it is tried again", reason=str(error))
+        self._follow_now()
         return Deletion(deletion_id, "pending", now)
+
+    def _follow_now(self) -> None:
+        """Do not wait for the next look in the worker that was asked."""
+        try:
+            self.follow()
+        except RedisError as error:
+            _log.error("a member is not forgotten in memory yet; it is tried again", reason=str(error))
 
     def deletion(self, deletion_id: str) -> Deletion:
         """Return how far a deletion is; raises :class:`UnknownDeletionError`."""
@@ -140,6 +172,7 @@ class DeletionDesk:
     def _keep_working(self) -> None:
         while not self._stopping.wait(_LOOK_EVERY.total_seconds()):
             try:
+                self.follow()
                 self.work()
             except Exception as error:  # the thread must outlive whatever is away today
                 # Neither trace nor message: both may hold the id of whoever wants to be forgotten.

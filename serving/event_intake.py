@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from threading import Lock
 
 from feature_repo.stream.event_log import EventLog, EventLogError, LogRecord
-from serving.breaker import BreakerSettings, CircuitBreaker, CircuitOpenError
+from serving.breaker import BreakerSettings, CircuitBreaker, CircuitOpenError, Ticks
 
 ANSWER_SECONDS = 0.5
 """How long the log may take for one answer. A request asks once, so that it knows within a second."""
@@ -16,14 +17,17 @@ class EventIntake:
     """Appends to the log that ``open_log`` opens, which raises ``EventLogError`` where it is away."""
 
     def __init__(
-        self, open_log: Callable[[], EventLog], changed: Callable[[str, bool], None] | None = None
+        self,
+        open_log: Callable[[], EventLog],
+        changed: Callable[[str, bool], None] | None = None,
+        ticks: Ticks = time.monotonic,
     ) -> None:
         self._open_log = open_log
         self._log: EventLog | None = None
         self._opening = Lock()
         settings = BreakerSettings(slow_seconds=2 * ANSWER_SECONDS)
         self._breaker = CircuitBreaker(
-            "event log", settings, (EventLogError,), changed=changed or (lambda _name, _open: None)
+            "event log", settings, (EventLogError,), ticks, changed or (lambda _name, _open: None)
         )
 
     @property

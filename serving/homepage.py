@@ -11,6 +11,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
+from feature_repo.deletion.tombstones import DeletedMembers
 from feature_repo.page.assembly import Page, assemble, plain_page
 from feature_repo.page.exploration import draws_of
 from feature_repo.page.rules import PageRules
@@ -133,7 +134,7 @@ class HomepageMaker:
     """Makes pages. Holds no state of its own: every page is made from the state it is given.
 
     ``experiments`` says what runs at the moment; without it the ``settings`` hold for everybody.
-    ``is_deleted`` says whether a member has been deleted.
+    ``deleted`` knows who has been deleted; it is asked anew for features that were read, not for those kept.
     """
 
     def __init__(
@@ -145,7 +146,7 @@ class HomepageMaker:
         memory: SeedMemory | None = None,
         experiments: Experiments | None = None,
         steady: SteadyReader | None = None,
-        is_deleted: Callable[[str], bool] | None = None,
+        deleted: DeletedMembers | None = None,
     ) -> None:
         settings = ServingSettings() if settings is None else settings
         nothing_runs = ServedExperiments.none(settings)
@@ -153,10 +154,10 @@ class HomepageMaker:
         self._observer = observer
         self._new_id = new_id
         self._experiments: Experiments = (lambda: nothing_runs) if experiments is None else experiments
-        self._memory, self._is_deleted = memory, is_deleted
+        self._memory, self._deleted = memory, deleted
         read_features = reader.member_features if steady is None else steady.read
-        cached = () if steady is None else (Rung("cached", partial(self._known_by, steady.last_known)),)
-        read = partial(self._known_by, read_features)
+        cached = () if steady is None else (Rung("cached", partial(self._remembered, steady.last_known)),)
+        read = partial(self._read, read_features)
         self._features = Stage("features", read, _no_features, 1.5, rungs=cached)
         self._arms = Stage("arms", self._deal, self._control, 0.2)
         self._resting: Stage[PageRequest, frozenset[str]] = Stage(
@@ -207,12 +208,24 @@ class HomepageMaker:
         visit = Visit(dealt.plan.state, asked.request, member)
         return replace(visit, member=run.through(self._taste, visit)), dealt.plan
 
-    def _known_by(self, read: Callable[[str, datetime], Arrays], asked: _Asked) -> _Known:
+    def _read(self, read: Callable[[str, datetime], Arrays], asked: _Asked) -> _Known:
+        return self._known_by(read, asked, lambda deleted, user_id: deleted.is_deleted(user_id))
+
+    def _remembered(self, read: Callable[[str, datetime], Arrays], asked: _Asked) -> _Known:
+        """The store is away, and with it the tombstones: those known here must do, without a wait."""
+        return self._known_by(read, asked, lambda deleted, user_id: deleted.deleted_at(user_id) is not None)
+
+    def _known_by(
+        self,
+        read: Callable[[str, datetime], Arrays],
+        asked: _Asked,
+        is_deleted: Callable[[DeletedMembers, str], bool],
+    ) -> _Known:
         request = asked.request
         stored = member_from_features(request.user_id, read(request.user_id, request.at))
         # Only where the bundle's vector may stand in for the stored one can it be one of before a deletion.
         stands_in = stored.model_version not in asked.state.vector_versions
-        if stands_in and self._is_deleted is not None and self._is_deleted(stored.user_id):
+        if stands_in and self._deleted is not None and is_deleted(self._deleted, stored.user_id):
             stored = replace(stored, forgotten=True)
         return _Known(asked, stored, asked.state.understood(stored))
 

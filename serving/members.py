@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -33,6 +33,9 @@ class FeatureReader(Protocol):
 
     def title_contents(self, title_ids: Sequence[str], now: datetime) -> Arrays:
         """Return what the item tower reads of the titles, row i for ``title_ids[i]``."""
+
+    def newest_rows(self) -> Mapping[str, datetime]:
+        """Return, by feature view, of when its newest rows are online; views without rows are left out."""
 
     def healthy(self) -> bool:
         """Say whether the online store answers."""

@@ -6,7 +6,8 @@ in files; ``python -m serving run`` sets it for the server it starts. (Feast set
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from functools import cache
 from typing import Final
 
@@ -103,11 +104,6 @@ class Metrics:
         self._fallbacks = Counter(
             "marquee_page_fallbacks", "What stood in on pages, as `degraded` names it.", ["rung"], registry=r
         )
-        self._member_reads = Counter(
-            "marquee_member_reads",
-            "Answers with a member's features: from the store, a read shared with another page, or kept.",
-            ["source"], registry=r,
-        )  # fmt: skip
         self._store_up = Gauge(
             "marquee_feature_store_up", "1 where the feature store answers every worker, else 0.",
             registry=r, multiprocess_mode="livemin",
@@ -124,6 +120,16 @@ class Metrics:
             "marquee_features_newest_timestamp_seconds", "Of when the newest of the titles' features are.",
             registry=r, multiprocess_mode="livemin",
         )  # fmt: skip
+        self._member_reads = Counter(
+            "marquee_member_reads", "Reads of a member's features for a page, by what became of them.",
+            ["outcome"], registry=r,
+        )  # fmt: skip
+        self._views_at = Gauge(
+            "marquee_feature_view_newest_timestamp_seconds",
+            "Of when the newest rows of a feature view are online; 0 where the store lost them.",
+            ["view"], registry=r, multiprocess_mode="livemax",
+        )  # fmt: skip
+        self._views: set[str] = set()
         self._stage = cache(self._stages.labels)  # looking a child up takes longer than counting
 
     def stage_finished(self, name: str, seconds: float, budget_ms: float) -> None:
@@ -144,10 +150,6 @@ class Metrics:
         """Count one page: ``full``, ``degraded``, ``static`` or ``refused``."""
         self._pages.labels(outcome).inc()
 
-    def member_read(self, source: str) -> None:
-        """Count an answer with a member's features: ``store``, ``shared`` or ``kept``."""
-        self._member_reads.labels(source).inc()
-
     def feature_store_answers(self, answers: bool) -> None:
         """Tell whether the feature store answers."""
         self._store_up.set(answers)
@@ -161,6 +163,18 @@ class Metrics:
         self._trained_at.set(trained_at)
         if features_at == features_at:  # noqa: PLR0124  (NaN)
             self._features_at.set(features_at)
+
+    def member_read(self, outcome: str) -> None:
+        """Count a read of a member's features; see :data:`serving.steady_reader.OUTCOMES`."""
+        self._member_reads.labels(outcome).inc()
+
+    def views_as_of(self, newest: Mapping[str, datetime]) -> None:
+        """Tell of when the newest rows of each feature view are; those told of before and gone now are 0."""
+        for lost in self._views - newest.keys():
+            self._views_at.labels(lost).set(0)
+        self._views |= newest.keys()
+        for view, at in newest.items():
+            self._views_at.labels(view).set(at.timestamp())
 
     def request_finished(self, route: str, status: int, seconds: float) -> None:
         """Count one request; ``route`` is the rule, not the path, to keep the number of series small."""

@@ -170,8 +170,8 @@ class OperationsReport(_Part):
     stages: list[StageReport]
     fallbacks: list[Counted] = Field(description="what stood in on pages, as `degraded` names it")
     member_reads: list[Counted] = Field(
-        description="answers with a member's features: from the store, from a read `shared` with another "
-        "page, or `kept` ones, as the store did not answer"
+        description="reads of a member's features: `found` in the store or `unknown` to it, `failed`, spared as "
+        "it is `cold`, `joined` to another page's read; and `kept`, what then answered from within the hour"
     )
     feature_store_up: bool | None = Field(
         description="whether it answers every worker; null before one has looked"
@@ -250,7 +250,7 @@ def operations_report(service: HomepageService) -> OperationsReport:
         pages=_pages(samples),
         stages=_stages(samples),
         fallbacks=samples.counted("marquee_page_fallbacks_total", "rung"),
-        member_reads=samples.counted("marquee_member_reads_total", "source"),
+        member_reads=samples.counted("marquee_member_reads_total", "outcome"),
         feature_store_up=samples.is_set("marquee_feature_store_up"),
         breakers=[
             BreakerReport(of=of, open_workers=samples.count("marquee_breakers_open", of=of))

@@ -14,6 +14,7 @@ from flask import Flask
 
 from experiments.opening import decisions_folder, open_store
 from feature_repo.arrivals import Arrivals
+from feature_repo.deletion.tombstones import DeletedMembers
 from feature_repo.ingest.lake import Lake
 from feature_repo.settings import Settings
 from feature_repo.store import FeatureGateway
@@ -110,7 +111,8 @@ def service_of(
         seeds = ShownSeeds.open(gateway.online_url, answer_seconds)
         traces = MemberTraces(gateway, Lake(settings.lake), events, seeds.forget)
         settle = 2 * timedelta(seconds=chosen.impressions.flush_seconds)
-        return DeletionDesk(client, traces, wall_clock, settle)
+        deleted = DeletedMembers.open(gateway.online_url)
+        return DeletionDesk(client, deleted, traces, wall_clock, settle)
 
     experiments = ExperimentPlaces(lambda: open_store(settings), settings.lake, decisions_folder(settings))
     return HomepageService(

@@ -146,7 +146,9 @@ class HomepageService:
         if self._open_deletions is not None:
             self._deletions = self._open_deletions(reader, lambda: self.events.log)
         self._maker = self._maker_of(reader)
-        self._store_watch = StoreWatch(reader.healthy, self.metrics.feature_store_answers)
+        self._store_watch = StoreWatch(
+            reader.healthy, self.metrics.feature_store_answers, reader.newest_rows, self.metrics.views_as_of
+        )
         self.keeper = StateKeeper(
             self._bundles, reader, self._holder, self.metrics, self._wall, settings, self._arrivals,
             None if self._open_plays is None else self._open_plays(reader), self.recent, self._beside,
@@ -186,11 +188,13 @@ class HomepageService:
             self._memory = GuardedMemory(self._memory, breaker)
         steady = SteadyReader(
             reader, breaker, self.now, self._canary, limits.kept_members, limits.kept_seconds,
-            answered_from=self.metrics.member_read,
+            counted=self.metrics.member_read,
         )  # fmt: skip
+        if self._deletions is not None:
+            self._deletions.also_forget(steady.forget_those)
         return HomepageMaker(
             reader, self.metrics, self._new_id, self._pages, self._memory, lambda: self.experiments, steady,
-            None if self._deletions is None else self._deletions.is_deleted,
+            None if self._deletions is None else self._deletions.deleted,
         )  # fmt: skip
 
     def _canary(self) -> str | None:

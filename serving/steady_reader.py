@@ -26,10 +26,10 @@ JITTER: Final = 0.1
 _OWN_TIME: Final = timedelta(hours=1)
 """Pages of instants further from the present read other values, by time-to-live: they are not kept."""
 _COLD_SECONDS: Final = 1.0
-FROM_STORE: Final = "store"
-FROM_OTHER_READ: Final = "shared"
-"""A read of the same member at the same moment answered this one, too."""
-FROM_KEPT: Final = "kept"
+OUTCOMES: Final = ("found", "unknown", "failed", "cold", "joined", "kept")
+"""A read found the member, or nobody; it failed; it was spared: the store is cold, or another one answers it.
+Kept: what was read within the hour answered instead.
+"""
 _NAMES: Final = (s.COUNTRY, s.LANGUAGE, s.MODEL_VERSION)
 _LISTS: Final = (s.WATCHED_TITLE_IDS, s.SESSION_TITLE_IDS, s.RECENT_TITLE_IDS, s.SELECTED_TITLE_IDS)
 
@@ -48,8 +48,8 @@ class SteadyReader:
     """Reads members for one worker.
 
     ``present`` is the service's clock; ``canary`` names a title that the store must know, None for none.
-    Up to ``most`` members are kept, for up to ``longest_seconds`` by ``ticks``. ``answered_from`` is told
-    of each answer where it came from: the store, another read, or what is kept.
+    Up to ``most`` members are kept, for up to ``longest_seconds`` by ``ticks``. ``counted`` is told of every
+    read what became of it, one of :data:`OUTCOMES`.
     """
 
     def __init__(
@@ -61,14 +61,15 @@ class SteadyReader:
         most: int = 5_000,
         longest_seconds: float = 3600.0,
         ticks: Ticks = time.monotonic,
-        answered_from: Callable[[str], None] = lambda _source: None,
+        counted: Callable[[str], None] = lambda _outcome: None,
     ) -> None:
-        self._reader, self._breaker, self._answered_from = reader, breaker, answered_from
+        self._reader, self._breaker, self._counted = reader, breaker, counted
         self._present, self._canary, self._ticks = present, canary, ticks
         self._most, self._longest = most, longest_seconds
         self._lock = Lock()
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._flights: dict[tuple[str, int], Future[Arrays]] = {}
+        self._cold = False
         self._cold_at = -_COLD_SECONDS
 
     def read(self, user_id: str, now: datetime) -> Arrays:
@@ -83,7 +84,9 @@ class SteadyReader:
             leads = flight is None
             if flight is None:
                 flight = self._flights[key] = Future()
-        if leads:
+        if not leads:
+            self._counted("joined")
+        else:
             try:
                 flight.set_result(self._fresh(user_id, now))
             except BaseException as error:
@@ -91,9 +94,7 @@ class SteadyReader:
             finally:
                 with self._lock:
                     del self._flights[key]
-        features = flight.result()
-        self._answered_from(FROM_STORE if leads else FROM_OTHER_READ)
-        return features
+        return flight.result()
 
     def last_known(self, user_id: str, now: datetime) -> Arrays:
         """Return what was read of the member within the hour; raises ``LookupError`` where nothing was."""
@@ -104,7 +105,7 @@ class SteadyReader:
             if self._ticks() - kept.read_at > self._longest * self._share(user_id):
                 del self._kept[user_id]
                 raise LookupError(f"the features kept of {user_id!r} are too old")
-        self._answered_from(FROM_KEPT)
+        self._counted("kept")
         return kept.features
 
     def forget(self, user_id: str) -> None:
@@ -112,34 +113,70 @@ class SteadyReader:
         with self._lock:
             self._kept.pop(user_id, None)
 
+    def forget_those(self, gone: Callable[[str], bool]) -> None:
+        """Let go of what is kept of every member of whom ``gone`` says so."""
+        with self._lock:
+            for user_id in [one for one in self._kept if gone(one)]:
+                del self._kept[user_id]
+
     def _fresh(self, user_id: str, now: datetime) -> Arrays:
-        features = self._breaker.call(lambda: self._reader.member_features(user_id, now))
+        if self._still_cold(now) and self._is_kept(user_id):
+            self._counted("cold")
+            raise StoreColdError("the feature store is being filled: what is kept says more of its members")
+        try:
+            features = self._breaker.call(lambda: self._reader.member_features(user_id, now))
+        except Exception:
+            self._counted("failed")
+            raise
         if self._other_time(now):
             return features
         if _known(features):
-            with self._lock:
-                self._kept[user_id] = _Kept(features, self._ticks())
-                self._kept.move_to_end(user_id)
-                if len(self._kept) > self._most:
-                    self._kept.popitem(last=False)
+            self._counted("found")
+            self._keep(user_id, features)
             return features
+        self._counted("unknown")
         self._require_warm(user_id, now)
         self.forget(user_id)
         return features
 
+    def _keep(self, user_id: str, features: Arrays) -> None:
+        with self._lock:
+            if self._cold:  # it may be but a part of what will be there
+                return
+            self._kept[user_id] = _Kept(features, self._ticks())
+            self._kept.move_to_end(user_id)
+            if len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+
+    def _is_kept(self, user_id: str) -> bool:
+        with self._lock:
+            return user_id in self._kept
+
+    def _still_cold(self, now: datetime) -> bool:
+        """Say whether the store that was found cold is so still; one page a second looks."""
+        with self._lock:
+            if not self._cold:
+                return False
+            if self._ticks() - self._cold_at < _COLD_SECONDS:
+                return True
+            self._cold_at = self._ticks()
+        self._cold = not self._knows_canary(now)
+        return self._cold
+
     def _require_warm(self, user_id: str, now: datetime) -> None:
         """A member known within the hour and unknown now was forgotten, or all were: a title tells."""
-        if self._ticks() - self._cold_at < _COLD_SECONDS:
-            raise StoreColdError("the feature store has lost its titles and members: materialize")
+        if not self._cold and self._is_kept(user_id) and not self._knows_canary(now):
+            self._cold, self._cold_at = True, self._ticks()
+        if self._cold:
+            raise StoreColdError("the feature store has lost its titles and members; it is being filled")
+
+    def _knows_canary(self, now: datetime) -> bool:
+        """Titles' names are the last that a materialization brings: where one is known, all else is there."""
         canary = self._canary()
-        with self._lock:
-            was_known = user_id in self._kept
-        if not was_known or canary is None:
-            return
+        if canary is None:
+            return True
         snapshot = self._breaker.call(lambda: self._reader.title_snapshot([canary], now))
-        if not snapshot.columns[s.NAME][0]:
-            self._cold_at = self._ticks()
-            raise StoreColdError(f"the feature store has lost title {canary!r} and its members: materialize")
+        return bool(snapshot.columns[s.NAME][0])
 
     def _other_time(self, now: datetime) -> bool:
         return abs(now - self._present()) > _OWN_TIME

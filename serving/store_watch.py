@@ -1,10 +1,10 @@
-"""Asks the feature store every few seconds whether it is there."""
+"""Asks the feature store every few seconds whether it is there, and how fresh what it holds is."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -15,13 +15,26 @@ EVERY: Final = timedelta(seconds=5)
 _log = structlog.get_logger(__name__)
 
 
+Views = Mapping[str, datetime]
+"""Of when the newest rows of each feature view are."""
+
+
 class StoreWatch:
-    """Tells ``changed`` whether the store answers, at every look; logs when that has changed."""
+    """Tells ``changed`` whether the store answers, at every look; logs when that has changed.
+
+    While it answers, ``fresh`` is told what ``newest`` returns.
+    """
 
     def __init__(
-        self, healthy: Callable[[], bool], changed: Callable[[bool], None], every: timedelta = EVERY
+        self,
+        healthy: Callable[[], bool],
+        changed: Callable[[bool], None],
+        newest: Callable[[], Views],
+        fresh: Callable[[Views], None],
+        every: timedelta = EVERY,
     ) -> None:
         self._healthy, self._changed, self._every = healthy, changed, every
+        self._newest, self._fresh = newest, fresh
         self._was: bool | None = None
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -36,7 +49,16 @@ class StoreWatch:
             _log.log(20 if answers else 40, "feature store", answers=answers)
         self._was = answers
         self._changed(answers)
+        if answers:
+            self._look_at_views()
         return answers
+
+    def _look_at_views(self) -> None:
+        try:
+            newest = self._newest()
+        except Exception:  # it went away between the two questions: the next look tells
+            return
+        self._fresh(newest)
 
     def start(self) -> None:
         """Look now, and from now on in the background."""

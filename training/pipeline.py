@@ -41,6 +41,7 @@ def train(
     examination: NDArray[np.float64] | None = None,
     progress: Progress | None = None,
     start: WarmStart | None = None,
+    plan: str | None = None,
 ) -> str:
     """Train, judge, publish and report; return the bundle's version.
 
@@ -49,7 +50,8 @@ def train(
     judges against a simulated service, in which each place (rows, positions) is looked at with probability
     ``examination``; ``progress`` follows the towers' training. With ``start`` the core
     model of the bundle begins with those factors, and only vectors that moved are brought online; the fits
-    before a window that is looked at begin with them only if they know nothing of that window. Same data,
+    before a window that is looked at begin with them only if they know nothing of that window. ``plan`` names
+    the memory plan that made ``config``, for the bundle's manifest. Same data,
     seed, configuration and start: same metrics.
     """
     with recorder.step("read events"):
@@ -82,7 +84,7 @@ def train(
         online = bring_online(data, final, config, now, only_moved=warm)
     trained = Trained(final, fitted, order, measured, judgement, online, examination)
     with recorder.step("bundle"):
-        version = publish(data, trained, config, settings, now)
+        version = publish(data, trained, config, settings, now, plan)
     report(data, trained, settings, recorder, version=version, created_at=now, dataset=dataset)
     return version
 

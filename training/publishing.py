@@ -44,9 +44,14 @@ class Trained:
 
 
 def publish(
-    data: TrainingData, trained: Trained, config: TrainingConfig, settings: Settings, created_at: datetime
+    data: TrainingData,
+    trained: Trained,
+    config: TrainingConfig,
+    settings: Settings,
+    created_at: datetime,
+    plan: str | None = None,
 ) -> str:
-    """Write the bundle and make it the champion; return its version."""
+    """Write the bundle, made by a memory ``plan``, and make it the champion; return its version."""
     aliases = BundleAliases(settings.bundles)
     version = write_bundle(
         settings.bundles,
@@ -58,6 +63,7 @@ def publish(
         parent=aliases.get(CHAMPION),
         metrics=headline_metrics(trained.judgement, trained.order)
         | {"ranker_input": dict(trained.fitted.reference)},
+        memory_plan=plan,
     )
     aliases.set(CHAMPION, version)
     return version

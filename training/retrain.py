@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any
+from datetime import datetime
 
 from feature_repo.backfill import backfill, refresh_interactions, stored_encoder
 from feature_repo.impression_log.joining import join_impressions
@@ -23,15 +20,6 @@ from training.moved import Published
 from training.new_titles import MINIMUM_VIEWERS, add_title_vectors
 from training.pipeline import train
 from training.report import METRICS_FILE
-from training.retrain_state import (
-    DamagedRecordError,
-    Outcome,
-    RetrainRecord,
-    only_retrain,
-    read_record,
-    write_record,
-)
-from training.schedule import Turn
 from training.steps import StepRecorder
 
 
@@ -55,11 +43,13 @@ def retrain_once(
     clock: Callable[[], datetime],
     dataset: str = "",
     progress: Progress | None = None,
+    plan: str | None = None,
 ) -> Retrained:
     """Rebuild the features, train from the champion's factors, publish, and solve the titles left over.
 
     Without a champion whose factors fit it trains from nothing, as the first time. The content encoder stays
     the one of the features that are there, whose vectors a running server goes on making for new titles.
+    ``plan`` names the memory plan for the bundle's manifest.
     Whatever raises leaves the champion in service: the bundle becomes champion in one step, near the end.
     """
     lake, now = Lake(settings.lake), clock()
@@ -73,7 +63,7 @@ def retrain_once(
     start = None if champion is None else warm_start_of(champion, config)
     version = train(
         gateway, lake, settings, config, recorder,
-        now=now, dataset=dataset, progress=progress, start=start,
+        now=now, dataset=dataset, progress=progress, start=start, plan=plan,
     )  # fmt: skip
     published = _published(settings, version)
     if config.core_model != "als":
@@ -85,72 +75,9 @@ def retrain_once(
         return Retrained(version, published, [], reason_of(error))
 
 
-def run_turn(
-    home: Path,
-    turn: Turn,
-    period: timedelta,
-    work: Callable[[], Retrained],
-    seconds: Callable[[], float],
-    *,
-    again: bool = False,
-) -> RetrainRecord | None:
-    """Do ``work`` as the run of a slot, alone in its home, and keep a record of what became of it.
-
-    Returns the record, or None where the slot was run by somebody else already, unless ``again``. A ``work``
-    that raises is a failed run; one that is interrupted is recorded, and the interruption goes on.
-    ``seconds`` is a clock that nobody sets. Raises :class:`RetrainRunningError` where another is at work.
-    """
-    with only_retrain(home, turn.began_at):
-        before = known_record(home)
-        if not again and before is not None and _covers(before, turn, period):
-            return None
-        record = RetrainRecord(
-            slot=turn.slot, period_seconds=period.total_seconds(), began_at=turn.began_at, pid=os.getpid(),
-            outcome="running",
-        )  # fmt: skip
-        write_record(home, record)
-        return _recorded(home, record, work, seconds)
-
-
-def _recorded(
-    home: Path, record: RetrainRecord, work: Callable[[], Retrained], seconds: Callable[[], float]
-) -> RetrainRecord:
-    began = seconds()
-
-    def ended(outcome: Outcome, **found: Any) -> RetrainRecord:
-        changes = {"outcome": outcome, "seconds": seconds() - began, **found}
-        write_record(home, ended := record.model_copy(update=changes))
-        return ended
-
-    try:
-        result = work()
-    except KeyboardInterrupt:
-        ended("interrupted")
-        raise
-    except Exception as error:  # a run may fail by anything; the next slot tries again
-        return ended("failed", reason=reason_of(error))
-    return ended(
-        "published", bundle=result.version, published=result.published,
-        solved_titles=len(result.solved), reason=result.unsolved_because,
-    )  # fmt: skip
-
-
-def known_record(home: Path) -> RetrainRecord | None:
-    """Return the last run's record; None where there is none that can be read."""
-    try:
-        return read_record(home)
-    except DamagedRecordError:
-        return None
-
-
 def reason_of(error: Exception) -> str:
     """Return what an error says, with its kind where it says little."""
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def _covers(record: RetrainRecord, turn: Turn, period: timedelta) -> bool:
-    done = record.turn(period.total_seconds())
-    return done is not None and done.slot >= turn.slot
 
 
 def solve_new_titles(gateway: FeatureGateway, settings: Settings, now: datetime) -> list[str]:

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import FrameType
-from typing import Any, Final, Never
+from typing import Final, Never
 
 import click
 from rich.console import Console
 
-from feature_repo.cli import open_gateway
 from feature_repo.durations import Duration
 from feature_repo.settings import Settings
+from training.attempt import Request
 from training.config import TrainingConfig
 from training.config_option import config_option, read_config
+from training.interruption import ending_on_signals
+from training.memory_plans import PLANS, MemoryPlan
 from training.moved import Published
-from training.progress_bar import progress_bar
-from training.retrain import Retrained, reason_of, retrain_once, run_turn, solve_new_titles
+from training.retrain import reason_of
+from training.retrain_metrics import RetrainMetrics
+from training.retrain_run import run_turn
 from training.retrain_state import (
     DamagedRecordError,
     RetrainRecord,
@@ -31,7 +33,7 @@ from training.retrain_state import (
     retrain_running,
 )
 from training.schedule import Agenda, Schedule, Turn, keep_doing
-from training.steps import StepRecorder
+from training.supervision import Ended, Supervisor
 
 TRY_LATER: Final = 75
 """Exit status, EX_TEMPFAIL of sysexits.h: another retrain is at work."""
@@ -57,6 +59,15 @@ _WEEK: Final = 7.0
     "--titles-every", default="10m", show_default=True, type=Duration(_MINUTE, or_none=True),
     help="Between runs, solve new titles this often; 0: only after runs.",
 )  # fmt: skip
+@click.option(
+    "--time-limit", default="2h", show_default=True, type=Duration(_MINUTE, or_none=True),
+    help="An attempt that takes longer is ended, and made again with less; 0: none.",
+)  # fmt: skip
+@click.option("--metrics-port", type=click.IntRange(1, 65535), help="Serve Prometheus metrics on it.")
+@click.option(
+    "--metrics-file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    help="Write Prometheus metrics there after each run, for a node exporter's textfile collector.",
+)  # fmt: skip
 @click.option("--once", is_flag=True, help="Run once, now, and exit.")
 @click.option("--status", is_flag=True, help="Print what became of the last run, and exit.")
 @click.option("--json", "as_json", is_flag=True, help="With --status: as JSON.")
@@ -70,6 +81,9 @@ def retrain(
     older_share: float | None,
     moved: float | None,
     titles_every: timedelta,
+    time_limit: timedelta,
+    metrics_port: int | None,
+    metrics_file: Path | None,
     once: bool,
     status: bool,
     as_json: bool,
@@ -89,7 +103,8 @@ def retrain(
         python -m training retrain --status
 
     Runs begin on whole multiples of --every since 1970 UTC. Slots missed by a long run or a pause are made up
-    for by one run. A run that fails is tried again in the next slot; the champion stays in service.
+    for by one run. An attempt that fails, is killed or hangs is made again with less memory, twice at most;
+    then the champion stays in service, and the next slot begins with everything again.
     """
     settings = Settings.from_environment()
     if status:
@@ -98,7 +113,13 @@ def retrain(
     if as_json:
         raise click.UsageError("--json goes with --status")
     config = retrain_config(read_config(config_file), window, older_share, moved)
-    retraining = Retraining(settings, config, every, dataset, Console(stderr=True, log_path=False))
+    metrics = RetrainMetrics(settings.home)
+    if metrics_port is not None:
+        metrics.serve(metrics_port)
+    work = Work(config, dataset, Supervisor(settings, time_limit or None))
+    retraining = Retraining(
+        settings.home, work, every, Console(stderr=True, log_path=False), metrics, metrics_file
+    )
     context.exit(retraining.run(titles_every, once=once))
 
 
@@ -112,15 +133,40 @@ def retrain_config(
     return TrainingConfig.model_validate(config.model_dump() | told | {"window_days": days or None})
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What the command does, in processes of their own."""
+
+    config: TrainingConfig
+    dataset: str
+    supervisor: Supervisor
+
+    def retrain(self, plan: MemoryPlan, lock: int) -> Ended:
+        """Make one attempt at a retrain."""
+        request = Request(job="retrain", plan=plan, config=self.config, dataset=self.dataset)
+        return self.supervisor.attempt(request, lock)
+
+    def solve_titles(self, lock: int) -> Ended:
+        """Solve the titles that came since."""
+        return self.supervisor.attempt(Request(job="new titles", plan=PLANS[0], config=self.config), lock)
+
+
 class Retraining:
-    """The command at work: runs that are told of on a console."""
+    """The command at work: runs that are told of on a console, and to Prometheus."""
 
     def __init__(
-        self, settings: Settings, config: TrainingConfig, every: timedelta, dataset: str, console: Console
+        self,
+        home: Path,
+        work: Work,
+        every: timedelta,
+        console: Console,
+        metrics: RetrainMetrics,
+        metrics_file: Path | None = None,
     ) -> None:
-        self._settings, self._config, self._dataset = settings, config, dataset
+        self._home, self._work = home, work
         self._schedule = Schedule(every)
         self._console = console
+        self._metrics, self._metrics_file = metrics, metrics_file
 
     def say(self, text: str) -> None:
         """Log a line."""
@@ -159,6 +205,8 @@ class Retraining:
                     self.say("this slot was run already, by another process")
             except RetrainRunningError as error:
                 self.say(f"{error}; this slot is skipped")
+            except OSError as error:  # such as a disk that is full
+                self.say(f"the run cannot be recorded ({error}); this slot is skipped")
             ended = _wall()
             self.say(f"next run at {_clock(ended + agenda.remaining(ended))}")
 
@@ -172,37 +220,41 @@ class Retraining:
 
     def _last_turn(self) -> Turn | None:
         try:
-            record = read_record(self._settings.home)
+            record = read_record(self._home)
         except DamagedRecordError as error:
             self.say(str(error))
             return None
         return None if record is None else record.turn(self._schedule.every.total_seconds())
 
     def _run(self, turn: Turn, *, again: bool = False) -> RetrainRecord | None:
-        home, every = self._settings.home, self._schedule.every
-        record = run_turn(home, turn, every, self._work, time.monotonic, again=again)
+        every = self._schedule.every
+        record = run_turn(self._home, turn, every, self._attempt, time.monotonic, again=again)
         if record is not None:
             self.say(summary(record))
+        if self._metrics_file is not None:
+            self._metrics.write(self._metrics_file)
         return record
 
-    def _work(self) -> Retrained:
-        recorder = StepRecorder(self.say)
-        with open_gateway(self._settings) as gateway, progress_bar(self._console) as progress:
-            return retrain_once(
-                gateway, self._settings, self._config, recorder,
-                clock=_wall, dataset=self._dataset, progress=progress,
-            )  # fmt: skip
+    def _attempt(self, plan: MemoryPlan, lock: int) -> Ended:
+        if plan != PLANS[0]:
+            self.say(f"trying again with less memory: plan {plan.name}")
+        ended = self._work.retrain(plan, lock)
+        if ended.failure is not None:
+            self.say(f"plan {plan.name} failed ({ended.failure}): {ended.reason}")
+        return ended
 
     def _solve(self, turn: Turn) -> None:
         try:
-            with only_retrain(self._settings.home, turn.began_at), open_gateway(self._settings) as gateway:
-                solved = solve_new_titles(gateway, self._settings, turn.began_at)
+            with only_retrain(self._home, turn.began_at) as lock:
+                ended = self._work.solve_titles(lock)
         except RetrainRunningError:
             return  # which solves them at its end
-        except Exception as error:  # whatever it is, the next look tries again
-            self.say(f"new titles: {reason_of(error)}")
-            return
-        if solved:
+        except OSError as error:  # such as a disk that is full; the next look tries again
+            ended = Ended(None, "error", reason_of(error))
+        if ended.failure is not None:
+            self.say(f"new titles: {ended.reason}")
+        elif ended.answer is not None and ended.answer.solved:
+            solved = ended.answer.solved
             self.say(f"{len(solved)} new titles solved: {', '.join(solved[:5])}")
 
 
@@ -212,6 +264,10 @@ def summary(record: RetrainRecord) -> str:
     if record.outcome != "published":
         return f"{record.outcome} {took}: {record.reason}; the champion stays, the next slot tries again"
     parts = [f"bundle {record.bundle} {took}", savings(record.published)]
+    if record.attempts and record.attempts[-1].plan != PLANS[0].name:
+        parts.insert(
+            1, f"memory plan {record.attempts[-1].plan}, after {len(record.attempts) - 1} that failed"
+        )
     parts.append(f"{record.solved_titles} new titles solved")
     if record.reason:
         parts.append(f"new titles wait: {record.reason}")
@@ -246,26 +302,6 @@ def print_status(home: Path, *, as_json: bool) -> None:
             click.echo("ended without a word, as when its process is killed; the next slot tries again")
         else:
             click.echo("running" if record.outcome == "running" else summary(record))
-
-
-@contextmanager
-def ending_on_signals() -> Iterator[list[int]]:
-    """Let Ctrl-C and SIGTERM interrupt the block; yields a list that then names the signal.
-
-    A script starts what it puts in the background with SIGINT ignored; then nothing else would stop it.
-    """
-    stopped: list[int] = []
-
-    def interrupt(number: int, _frame: FrameType | None) -> None:
-        stopped.append(number)
-        raise KeyboardInterrupt
-
-    before: dict[int, Any] = {n: signal.signal(n, interrupt) for n in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stopped
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _wall() -> datetime:

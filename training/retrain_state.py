@@ -21,12 +21,47 @@ STATE_FILE: Final = "retrain.json"
 LOCK_FILE: Final = "retrain.lock"
 
 Outcome = Literal["running", "published", "failed", "interrupted"]
+FailureKind = Literal["error", "killed", "time limit"]
+
+
+class Attempt(BaseModel):
+    """One of a run's attempts, by the name of its memory plan.
+
+    ``failure`` and ``reason`` say why it came to nothing; ``peak_mib`` is the most memory that its process
+    held, None where it could not tell any more.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    plan: str
+    seconds: float
+    failure: FailureKind | None = None
+    reason: str | None = None
+    peak_mib: float | None = None
+
+
+class Tally(BaseModel):
+    """What became of all runs of a home: how many ended how, and attempts that failed, by plan and kind.
+
+    ``failed_in_a_row`` counts runs since the last that published, ``published_at`` is when that was and
+    ``published_plan`` the plan it was made with.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    runs: dict[Outcome, int] = {}
+    failed_attempts: dict[str, dict[FailureKind, int]] = {}
+    failed_in_a_row: int = 0
+    published_at: AwareDatetime | None = None
+    published_plan: str | None = None
 
 
 class RetrainRecord(BaseModel):
     """The last run of a home. ``slot`` as in :mod:`training.schedule`, of ``period_seconds`` each.
 
     ``bundle`` is the version that was published, ``reason`` why a run failed, ``seconds`` how long it took.
+    ``plan`` is the memory plan that is being tried, or that made the bundle; ``attempts`` are those that
+    ended.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,6 +76,9 @@ class RetrainRecord(BaseModel):
     reason: str | None = None
     published: dict[str, Published] = {}
     solved_titles: int = 0
+    plan: str | None = None
+    attempts: list[Attempt] = []
+    tally: Tally = Tally()
 
     def turn(self, period_seconds: float) -> Turn | None:
         """Return the run for a schedule of this period; None where its slots were of another length."""
@@ -77,10 +115,11 @@ class RetrainRunningError(RuntimeError):
 
 
 @contextmanager
-def only_retrain(home: Path, now: datetime) -> Iterator[None]:
+def only_retrain(home: Path, now: datetime) -> Iterator[int]:
     """Hold the home's lock; raises :class:`RetrainRunningError` at once where another process does.
 
-    The operating system lets go of it when its holder ends, however that ends.
+    Yields its descriptor: a child that inherits it holds the lock, too. The operating system lets go of it
+    when its last holder ends, however that ends.
     """
     home.mkdir(parents=True, exist_ok=True)
     with (home / LOCK_FILE).open("a+") as file:
@@ -91,7 +130,7 @@ def only_retrain(home: Path, now: datetime) -> Iterator[None]:
         file.truncate(0)
         file.write(json.dumps({"pid": os.getpid(), "since": now.isoformat()}) + "\n")
         file.flush()
-        yield
+        yield file.fileno()
 
 
 def retrain_running(home: Path) -> bool:

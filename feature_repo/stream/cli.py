@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import signal
 import threading
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import FrameType
+from typing import Final
 
 import click
+from redis.exceptions import RedisError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from feature_repo.ingest.lake import LakeError
+from feature_repo.ingest.lake import Lake, LakeError
 from feature_repo.redis_server import RedisUnavailableError, running_redis
 from feature_repo.settings import Settings
 from feature_repo.store import FeatureGateway
 from feature_repo.stream.event_log import PARTITIONS, EventLogError
 from feature_repo.stream.member_states import StateLayoutError
+from feature_repo.stream.metrics import StreamMetrics
 from feature_repo.stream.opening import open_event_log
 from feature_repo.stream.processor import ProcessorSettings
+from feature_repo.stream.recovery import StatesLostError, is_cold, refill
 from feature_repo.stream.running import StreamRunner, StreamSettings
 
+_AWAY_SECONDS: Final = 1.0
 LOG_VARIABLE = "MARQUEE_EVENT_LOG"
 PARTITIONS_VARIABLE = "MARQUEE_EVENT_PARTITIONS"
 
@@ -80,26 +87,65 @@ def stream(
     stop = _stop_on_signals()
     try:
         with running_redis(settings) as url:
-            gateway = FeatureGateway.open(settings, url)
-            log = open_event_log(log_url or url, partitions)
-            runner = StreamRunner(settings, gateway, log, chosen)
+            metrics = StreamMetrics(lambda: datetime.now(UTC))
             if metrics_port is not None:
-                runner.metrics.serve(metrics_port)
-            _seed(runner, reseed)
-            click.echo("the stream is running; Ctrl-C stops it")
-            runner.run(stop)
+                metrics.serve(metrics_port)
+            gateway = FeatureGateway.open(settings, url)
+
+            def prepared(again: bool = False) -> StreamRunner:
+                log = open_event_log(log_url or url, partitions)
+                runner = StreamRunner(settings, gateway, log, chosen, metrics=metrics)
+                _seed(runner, again, partial(_refill_if_cold, settings, gateway, stop))
+                click.echo("the stream is running; Ctrl-C stops it")
+                return runner
+
+            _keep_running(prepared(reseed), prepared, stop)
     except (RedisUnavailableError, EventLogError, LakeError, StateLayoutError) as error:
         raise click.ClickException(str(error)) from error
     click.echo("stopped; nothing is lost")
 
 
-def _seed(runner: StreamRunner, again: bool) -> None:
+def _keep_running(runner: StreamRunner, prepared: Callable[[], StreamRunner], stop: threading.Event) -> None:
+    """Run until ``stop`` is set; when the store has lost everything, go on with a runner prepared anew."""
+    current: StreamRunner | None = runner
+    while current is not None:
+        try:
+            current.run(stop)
+            return
+        except StatesLostError as error:
+            click.echo(f"{error}; all is made anew", err=True)
+        current = _when_there(prepared, stop)
+
+
+def _when_there(prepared: Callable[[], StreamRunner], stop: threading.Event) -> StreamRunner | None:
+    """Return what could be prepared at last; None where ``stop`` was set before."""
+    while not stop.is_set():
+        try:
+            return prepared()
+        except BrokenPipeError:  # nobody reads what is said: that is no store
+            raise
+        except (RedisError, EventLogError, OSError) as error:
+            click.echo(f"the stream's stores are away; trying again: {error}", err=True)
+            stop.wait(_AWAY_SECONDS)
+    return None
+
+
+def _refill_if_cold(
+    settings: Settings, gateway: FeatureGateway, stop: threading.Event, alive: Callable[[], None]
+) -> None:
+    if is_cold(gateway, Lake(settings.lake)):
+        refill(settings, gateway.online_url, stop, alive)
+
+
+def _seed(runner: StreamRunner, again: bool, refill: Callable[[Callable[[], None]], None]) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("members' states", total=None)
         members = runner.seed_if_new(
-            again, lambda name, done, total: bar.update(task, description=name, completed=done, total=total)
+            again,
+            lambda name, done, total: bar.update(task, description=name, completed=done, total=total),
+            refill,
         )
     if members is not None:
         click.echo(f"states of {members:,} members made from history")

@@ -7,6 +7,7 @@ with the same rows and perhaps more, before the outbox is cut. So no row stands 
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -31,6 +32,7 @@ FLUSHING_PARTITION: Final = 0
 FLUSH_EVERY: Final = timedelta(seconds=60)
 FULL: Final = 500
 """Values in the outbox that make a flush due early."""
+_NUMBERED: Final = re.compile(r"/stream-(\d+)\.parquet$")
 _TABLES: Final = {table.name: table for table in (s.EVENTS, *s.FEATURE_TABLES)}
 
 
@@ -61,7 +63,7 @@ class Outbox:
             try:
                 return self._flush()
             except MembersDeletedError:
-                self._take_back(int(self._store.client.get(FLUSHED) or 0))
+                self._take_back(self._number())
 
     def _flush(self) -> int:
         client = self._store.client
@@ -69,7 +71,7 @@ class Outbox:
         values = client.lrange(OUTBOX, 0, -1)
         if not values:
             return 0
-        number = int(client.get(FLUSHED) or 0)
+        number = self._number()
         by_table: dict[str, list[pa.Table]] = {}
         for name, rows in map(outbox_rows, values):
             by_table.setdefault(name, []).append(rows)
@@ -80,6 +82,18 @@ class Outbox:
             )
         self._cut(len(values), deletions)
         return written
+
+    def _number(self) -> int:
+        """Return this flush's number; a store that has lost it goes on after the lake's files.
+
+        From 0 again, a flush would take the place of one of before.
+        """
+        client = self._store.client
+        if not client.exists(FLUSHED):
+            files = (path for table in _TABLES.values() for path in self._lake.files(table))
+            numbers = (int(found[1]) for found in map(_NUMBERED.search, files) if found)
+            client.set(FLUSHED, max(numbers, default=-1) + 1, nx=True)
+        return int(client.get(FLUSHED))
 
     def _take_back(self, number: int) -> None:
         for table in _TABLES.values():

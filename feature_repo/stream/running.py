@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -26,13 +27,15 @@ from feature_repo.stream.leases import TIME_TO_LIVE, LeaseLostError, Leases
 from feature_repo.stream.metrics import StreamMetrics
 from feature_repo.stream.outbox import FLUSH_EVERY, FLUSHING_PARTITION, Outbox
 from feature_repo.stream.processor import GROUP, Parts, Processor, ProcessorSettings
+from feature_repo.stream.recovery import StatesLostError, keep
 from feature_repo.stream.seeding import SEEDING, seed, seeded
 from feature_repo.stream.state_store import StateStore
 from feature_repo.stream.title_codes import TitleCodes
 from feature_repo.title_feed import TitleFeed
 
 _IDLE: Final = timedelta(milliseconds=200)
-_LONGEST_SEEDING: Final = timedelta(hours=6)
+_SIGN_OF_LIFE: Final = timedelta(minutes=10)
+"""Whoever makes the states and gives no sign of life for so long is taken for dead: another begins anew."""
 _AWAY: Final = timedelta(seconds=1)
 _HOUSEKEEPING: Final = timedelta(milliseconds=500)
 _COUNTING_LAG: Final = timedelta(seconds=5)
@@ -60,11 +63,12 @@ class StreamRunner:
         log: EventLog,
         stream: StreamSettings | None = None,
         owner: str | None = None,
+        metrics: StreamMetrics | None = None,
     ) -> None:
         chosen = StreamSettings() if stream is None else stream
         store = StateStore.open(gateway.online_url)
         lake, codes = Lake(settings.lake), TitleCodes(store.client)
-        self.metrics = StreamMetrics(_wall)
+        self.metrics = StreamMetrics(_wall) if metrics is None else metrics
         self._clock = EventClock(time.monotonic)
         self._lake, self._stream = lake, chosen
         self._leases = Leases(store.client, owner or processor_name(), log.partitions, chosen.lease)
@@ -78,21 +82,38 @@ class StreamRunner:
         self._outbox = Outbox(store, lake, self._leases, chosen.flush_every)
         self._kept_house_at = self._counted_lag_at = float("-inf")
 
-    def seed_if_new(self, again: bool = False, progress: Progress | None = None) -> int | None:
+    def seed_if_new(
+        self,
+        again: bool = False,
+        progress: Progress | None = None,
+        refill: Callable[[Callable[[], None]], None] | None = None,
+    ) -> int | None:
         """Make the members' states from history, where that was not done yet or is wanted ``again``.
 
-        Returns how many members; None where there was nothing to do.
+        Returns how many members; None where there was nothing to do. ``refill`` is done before, where that
+        was not done yet: it brings the features online again, and calls what it is given as it goes on.
         """
         parts, lateness = self._parts, self._stream.processor.lateness
-        with parts.store.client.lock(SEEDING, timeout=_LONGEST_SEEDING.total_seconds()):
+        with parts.store.client.lock(SEEDING, timeout=_SIGN_OF_LIFE.total_seconds()) as lock:
             if seeded(parts.store) and not again:
                 return None
+
+            def alive(what: str = "", done: int = 0, total: int = 0) -> None:
+                keep(lock)
+                if progress is not None and what:
+                    progress(what, done, total)
+
+            if refill is not None:
+                refill(alive)
             if FLUSHING_PARTITION in self._leases.share():
                 self._outbox.flush()  # what has been processed must be in the lake that is read now
-            return seed(parts.store, self._lake, parts.codes, parts.titles, lateness, progress)
+            return seed(parts.store, self._lake, parts.codes, parts.titles, lateness, alive)
 
     def run(self, stop: threading.Event) -> None:
-        """Process until ``stop`` is set; then flush what is due, and give the partitions back."""
+        """Process until ``stop`` is set; then flush what is due, and give the partitions back.
+
+        Raises :class:`StatesLostError` as :meth:`work` does.
+        """
         try:
             while not stop.is_set():
                 self.work(_IDLE)
@@ -100,9 +121,10 @@ class StreamRunner:
             self.leave()
 
     def work(self, wait: timedelta = timedelta(0)) -> int:
-        """Deal with one batch, and with whatever else is due; return how many entries it had. Never raises.
+        """Deal with one batch, and with whatever else is due; return how many entries it had.
 
         Waits up to ``wait`` for a batch. Nothing is lost by a failure: what was not committed is read again.
+        Raises nothing but :class:`StatesLostError`: then this runner remembers what is true no more.
         """
         try:
             self._keep_house()
@@ -132,6 +154,8 @@ class StreamRunner:
         if now - self._kept_house_at < _HOUSEKEEPING.total_seconds():
             return
         self._kept_house_at = now
+        if not seeded(self._parts.store):
+            raise StatesLostError("the stream's states are gone from the store")
         held = self._leases.share()
         self._parts.titles.refresh()
         self._turn_hours()

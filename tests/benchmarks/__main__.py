@@ -25,6 +25,7 @@ from tests.benchmarks.http_load import measure_http
 from tests.benchmarks.impressions import measure_impressions
 from tests.benchmarks.pages import measure_pages
 from tests.benchmarks.ranking import measure_ranking
+from tests.benchmarks.recovery import measure_recovery
 from tests.benchmarks.results import Measurement, table, write
 from tests.benchmarks.retrieval import measure_retrieval
 from tests.benchmarks.stream import measure_stream
@@ -44,6 +45,7 @@ BENCHMARKS: Final[dict[str, Callable[[Subject, Effort], Iterator[Measurement]]]]
     "http": measure_http,
     "fold-in": measure_fold_in,
     "swap": measure_swap,
+    "recovery": measure_recovery,
     "arrivals": measure_arrivals,
     "stream": measure_stream,
     "freshness": measure_freshness,

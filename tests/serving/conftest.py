@@ -72,6 +72,10 @@ class InMemoryFeatures:
         self._fail()
         return self._encoded(CONTENT_TABLES, [self.titles.get(t, {}) for t in title_ids])
 
+    def newest_rows(self) -> dict[str, datetime]:
+        self._fail()
+        return {s.USER_PROFILE.name: NOW}
+
     def healthy(self) -> bool:
         return self.error is None
 

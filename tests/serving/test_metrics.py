@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,12 @@ def test_workers_add_up_through_their_files(tmp_path: Path) -> None:
             capture_output=True,
         )  # fmt: skip
         assert f"marquee_bundle_swaps_total {expected}" in ran.stdout.splitlines()
+
+
+def test_a_view_is_told_with_its_instant_and_as_lost_once_the_store_has_none_of_it() -> None:
+    metrics, noon = Metrics(), datetime(2026, 3, 1, 12, tzinfo=UTC)
+    series = 'marquee_feature_view_newest_timestamp_seconds{view="titles"}'
+    metrics.views_as_of({"titles": noon, "users": noon})
+    assert counted(metrics, series) == noon.timestamp()
+    metrics.views_as_of({"users": noon})
+    assert counted(metrics, series) == 0

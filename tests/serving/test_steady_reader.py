@@ -20,11 +20,17 @@ def ticks() -> list[float]:
 
 
 @pytest.fixture
-def steady(small: Any, ticks: list[float]) -> SteadyReader:
+def counted() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def steady(small: Any, ticks: list[float], counted: list[str]) -> SteadyReader:
     breaker = CircuitBreaker("store", ticks=lambda: ticks[0])
     return SteadyReader(
-        small.features, breaker, lambda: small.time[0], lambda: "t005", most=2, ticks=lambda: ticks[0]
-    )
+        small.features, breaker, lambda: small.time[0], lambda: "t005", most=2, ticks=lambda: ticks[0],
+        counted=counted.append,
+    )  # fmt: skip
 
 
 def country(features: Any) -> str:
@@ -109,7 +115,7 @@ def test_a_member_lost_with_the_titles_was_lost_by_the_store(
     kept = small.features.members.copy(), small.features.titles.copy()
     small.features.members.clear()
     small.features.titles.clear()
-    with pytest.raises(StoreColdError, match="t005"):
+    with pytest.raises(StoreColdError, match="has lost its titles"):
         steady.read("ana", small.time[0])
     with pytest.raises(StoreColdError):  # and so is somebody else's silence within the second
         steady.read("kim", small.time[0])
@@ -127,3 +133,48 @@ def test_a_member_gone_from_a_store_that_knows_its_titles_is_forgotten(
     assert country(steady.read("ana", small.time[0])) == ""
     with pytest.raises(LookupError):
         steady.last_known("ana", small.time[0])
+
+
+def test_those_who_were_deleted_are_forgotten_and_nobody_else(steady: SteadyReader, small: Any) -> None:
+    for user_id in ("ana", "kim"):
+        steady.read(user_id, small.time[0])
+    steady.forget_those(lambda user_id: user_id == "ana")
+    with pytest.raises(LookupError):
+        steady.last_known("ana", small.time[0])
+    steady.last_known("kim", small.time[0])
+
+
+def test_while_a_cold_store_is_filled_a_part_of_a_member_takes_the_place_of_nothing(
+    steady: SteadyReader, small: Any, ticks: list[float], counted: list[str]
+) -> None:
+    steady.read("ana", small.time[0])
+    members, titles = small.features.members.copy(), small.features.titles.copy()
+    small.features.members.clear()
+    small.features.titles.clear()
+    with pytest.raises(StoreColdError):
+        steady.read("ana", small.time[0])
+    small.features.members = {name: {s.COUNTRY: "XX"} for name in members}
+    ticks[0] = 2.0  # the store is looked at again: its titles' names, which come last, are not there
+    with pytest.raises(StoreColdError):
+        steady.read("ana", small.time[0])
+    assert country(steady.last_known("ana", small.time[0])) == "KR"
+    assert country(steady.read("kim", small.time[0])) == "XX"  # better than nothing, and not kept
+    with pytest.raises(LookupError):
+        steady.last_known("kim", small.time[0])
+    small.features.members, small.features.titles = members, titles
+    with pytest.raises(StoreColdError):  # one look a second is enough
+        steady.read("ana", small.time[0])
+    ticks[0] = 4.0
+    assert country(steady.read("ana", small.time[0])) == "KR"
+    assert counted == ["found", "unknown", "cold", "found", "cold", "found"]
+
+
+def test_reads_are_counted_by_what_became_of_them(
+    steady: SteadyReader, small: Any, counted: list[str]
+) -> None:
+    steady.read("ana", small.time[0])
+    steady.read("a-stranger", small.time[0])
+    small.features.error = ConnectionError("away")
+    with pytest.raises(ConnectionError):
+        steady.read("ana", small.time[0])
+    assert counted == ["found", "unknown", "failed"]

@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,10 +22,8 @@ from serving.vectors import ModelVectors
 from training.bundle import CHAMPION, Bundle, BundleAliases, load_bundle
 from training.config import TrainingConfig
 from training.moved import Published
-from training.retrain import Retrained, reason_of, retrain_once, run_turn
-from training.retrain_state import RetrainRecord, read_record
+from training.retrain import Retrained, reason_of, retrain_once
 from training.retrieval import fit_core
-from training.schedule import Turn
 from training.steps import StepRecorder
 from training.training_data import interactions_as_of, read_training_data
 
@@ -90,8 +87,9 @@ def service(
 @pytest.fixture(scope="module")
 def retrained(service: Service) -> Retrained:
     return retrain_once(
-        service.gateway, service.settings, CONFIG, StepRecorder(lambda _: None), clock=lambda: service.now
-    )
+        service.gateway, service.settings, CONFIG, StepRecorder(lambda _: None), clock=lambda: service.now,
+        plan="smaller",
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +102,8 @@ def test_the_new_bundle_is_champion_and_knows_the_last_hour_and_the_window(
 ) -> None:
     assert BundleAliases(service.settings.bundles).get(CHAMPION) == retrained.version
     assert bundle.manifest.parent == service.champion.manifest.version
+    assert bundle.manifest.memory_plan == "smaller"
+    assert service.champion.manifest.memory_plan is None
     end = service.champion.manifest.data_window.end + timedelta(hours=1)
     assert bundle.manifest.data_window.end == end
     assert end - timedelta(days=8, hours=2) < bundle.manifest.data_window.start < end - timedelta(days=7)
@@ -195,78 +195,16 @@ def test_the_report_says_what_the_threshold_saved(service: Service, retrained: R
     assert f"<td>{retrained.published[s.USER_ALS_EMBEDDING.name].unmoved:,}</td>" in page
 
 
-# --- what becomes of a run ---------------------------------------------------------------------
-
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-DONE = Retrained("20260301T120000Z-00000000", {"user_als_embedding": Published(1, 2)}, ["t1"])
-
-
-def run(home: Path, turn: Turn, work, again: bool = False) -> RetrainRecord | None:
-    seconds = iter([10.0, 12.5])
-    return run_turn(home, turn, HOUR, work, lambda: next(seconds), again=again)
-
-
-def test_a_run_is_recorded_while_it_lasts_and_when_it_is_over(tmp_path: Path) -> None:
-    def work() -> Retrained:
-        record = read_record(tmp_path)
-        assert record is not None
-        assert (record.outcome, record.slot, record.bundle) == ("running", 5, None)
-        return DONE
-
-    record = run(tmp_path, Turn(5, NOON), work)
-    assert record == read_record(tmp_path)
-    assert record is not None
-    assert (record.outcome, record.seconds, record.bundle) == ("published", 2.5, DONE.version)
-    assert (record.published, record.solved_titles) == (DONE.published, 1)
-
-
-@pytest.mark.parametrize("slot", [4, 5])
-def test_a_slot_that_another_process_ran_is_left_alone_unless_asked_for(tmp_path: Path, slot: int) -> None:
-    run(tmp_path, Turn(5, NOON), lambda: DONE)
-    assert run(tmp_path, Turn(slot, NOON), lambda: pytest.fail("run twice")) is None
-    assert run(tmp_path, Turn(slot, NOON), lambda: DONE, again=True) is not None
-
-
-def test_a_damaged_record_does_not_stop_a_run(tmp_path: Path) -> None:
-    (tmp_path / "retrain.json").write_text("?")
-    run(tmp_path, Turn(5, NOON), lambda: DONE)
-    record = read_record(tmp_path)
-    assert record is not None
-    assert record.outcome == "published"
-
-
-def test_an_interrupted_run_is_recorded_and_stays_interrupted(tmp_path: Path) -> None:
-    def work() -> Retrained:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, Turn(5, NOON), work)
-    record = read_record(tmp_path)
-    assert record is not None
-    assert record.outcome == "interrupted"
-
-
-def test_a_run_that_fails_leaves_the_champion_and_the_next_slot_is_free(
-    service: Service, retrained: Retrained, tmp_path: Path
-) -> None:
-    too_short = CONFIG.model_copy(update={"window_days": 0.001})
-
-    def work() -> Retrained:
-        return retrain_once(
-            service.gateway, service.settings, too_short, StepRecorder(lambda _: None),
-            clock=lambda: service.now + HOUR,
-        )  # fmt: skip
-
-    record = run(tmp_path, Turn(5, NOON), work)
-    assert record is not None
-    assert record.outcome == "failed"
-    assert record.reason is not None
-    assert "too few events" in record.reason
-    assert BundleAliases(service.settings.bundles).get(CHAMPION) == retrained.version
-    assert run(tmp_path, Turn(6, NOON + HOUR), lambda: DONE) is not None
-
-
 def test_an_error_without_words_is_named_by_its_kind() -> None:
     assert reason_of(MemoryError()) == "MemoryError"
     assert reason_of(ValueError("no")) == "ValueError: no"
+
+
+def test_a_retrain_that_fails_leaves_the_champion(service: Service, retrained: Retrained) -> None:
+    too_short = CONFIG.model_copy(update={"window_days": 0.001})
+    with pytest.raises(ValueError, match="too few"):
+        retrain_once(
+            service.gateway, service.settings, too_short, StepRecorder(lambda _: None),
+            clock=lambda: service.now + timedelta(hours=1),
+        )  # fmt: skip
+    assert BundleAliases(service.settings.bundles).get(CHAMPION) == retrained.version

@@ -3,26 +3,30 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 from click.testing import CliRunner, Result
 
 from feature_repo.settings import Settings
-from training.bundle import CHAMPION, BundleAliases
+from training.bundle import CHAMPION, BundleAliases, list_bundles, read_manifest
 from training.cli import main
 from training.config import TrainingConfig
 from training.moved import Published
 from training.retrain_cli import TRY_LATER, retrain_config, savings, summary
-from training.retrain_state import RetrainRecord, only_retrain, read_record, write_record
+from training.retrain_state import RetrainRecord, Tally, only_retrain, read_record, write_record
 from training.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -64,7 +68,8 @@ def test_help_shows_the_commands_to_type_and_the_exit_statuses(environment: Mapp
     [
         (["--every", "hourly"], "such as 90m, 1h or 7d"), (["--every", "0"], "shorter than 0:01:00"),
         (["--window", "5m"], "shorter than 1:00:00"), (["--older-share", "1.5"], "older-share"),
-        (["--moved", "-1"], "moved"), (["--json"], "--json goes with --status"),
+        (["--moved", "-1"], "moved"), (["--time-limit", "5s"], "shorter than 0:01:00"),
+        (["--metrics-port", "0"], "metrics-port"), (["--json"], "--json goes with --status"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_by_name(
@@ -183,27 +188,126 @@ def goes_on(
     return environment
 
 
+def attempt_of(process: subprocess.Popen[str]) -> psutil.Process:
+    """Return the process that does the work at this moment."""
+    return next(
+        one
+        for one in psutil.Process(process.pid).children()
+        if one.status() != psutil.STATUS_ZOMBIE and "training.attempt" in one.cmdline()
+    )
+
+
 @pytest.mark.slow
-def test_a_run_that_is_killed_leaves_the_champion_and_the_next_one_works(
+def test_whoever_ends_the_run_ends_its_attempt_and_the_champion_stays(
     goes_on: Mapping[str, str], settings: Settings
 ) -> None:
     aliases = BundleAliases(settings.bundles)
     before, config = aliases.get(CHAMPION), ["--config", str(settings.home / "small.json")]
     with program(goes_on, "--once", *config) as killed:
-        read_until(killed, "retrieval before the test window ...")
+        read_until(killed, "retrieval before the ranker's window ...")
         killed.kill()
         assert killed.wait() == -signal.SIGKILL
+        assert killed.stderr is not None
+        killed.stderr.read()  # which ends with the last process that writes to it: the attempt
     assert aliases.get(CHAMPION) == before
     assert "ended without a word" in run(goes_on, "--status").output
     with program(goes_on, "--once", *config) as interrupted:
-        read_until(interrupted, "ranker ...")
+        read_until(interrupted, "build features ...")
+        attempt = attempt_of(interrupted)
         interrupted.send_signal(signal.SIGINT)
         read_until(interrupted, "the champion stays in service")
         assert interrupted.wait() == 130
+    assert not attempt.is_running()
     assert aliases.get(CHAMPION) == before
-    with program(goes_on, "--once", *config) as process:
+    record = read_record(settings.home)
+    assert record is not None
+    assert (record.outcome, record.plan) == ("interrupted", "smaller")
+    assert not list(Path(settings.lake).glob("_staging/*/*.previous"))
+
+
+MORE_THAN_IMPORTS = 64 << 20
+
+
+def bytes_of_imports() -> int:
+    """Return how much private memory an attempt takes before it begins to work."""
+    code = "import training.attempt; print(open('/proc/self/status').read())"
+    status = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"VmData:\s+(\d+) kB", status)
+    assert found is not None
+    return int(found[1]) << 10
+
+
+@pytest.mark.slow
+def test_what_runs_out_of_memory_and_what_is_killed_is_tried_again_with_less_and_published(
+    goes_on: Mapping[str, str], settings: Settings
+) -> None:
+    """The first attempt cannot have more memory, really; the second is killed; the third is let alone."""
+    aliases, metrics = BundleAliases(settings.bundles), settings.home / "retrain.prom"
+    before = aliases.get(CHAMPION)
+    limit = bytes_of_imports() + MORE_THAN_IMPORTS
+    arguments = ["--once", "--config", str(settings.home / "small.json"), "--metrics-file", str(metrics)]
+    with program(goes_on, *arguments) as process:
+        read_until(process, "join impressions ...")
+        resource.prlimit(attempt_of(process).pid, resource.RLIMIT_DATA, (limit, limit))
+        failed = read_until(process, "trying again with less memory: plan smaller")
+        read_until(process, "ranker ...")
+        attempt_of(process).kill()
+        read_until(process, "plan smaller failed (killed)")
         told = read_until(process, "vectors published")
         assert process.wait() == 0
+    assert re.search(r"plan full failed \((error|killed)\): ", failed)
     assert aliases.get(CHAMPION) not in (None, before)
-    assert re.search(rf"bundle {aliases.get(CHAMPION)} after \d+ s", told)
+    assert f"bundle {aliases.get(CHAMPION)} after" in told
+    assert "memory plan smallest, after 2 that failed" in told
+    manifest = read_manifest(settings.bundles / str(aliases.get(CHAMPION)))
+    assert (manifest.memory_plan, manifest.parent) == ("smallest", before)
+    record = read_record(settings.home)
+    assert record is not None
+    assert (record.plan, record.bundle) == ("smallest", aliases.get(CHAMPION))
+    assert [a.plan for a in record.attempts] == ["full", "smaller", "smallest"]
+    assert [a.failure is None for a in record.attempts] == [False, False, True]
+    told_metrics = metrics.read_text()
+    assert "marquee_retrain_published_plan 2.0" in told_metrics
+    assert 'marquee_retrain_failed_attempts_total{cause="killed",plan="smaller"} 1.0' in told_metrics
     assert not list(Path(settings.lake).glob("_staging/*/*.previous"))
+
+
+@pytest.mark.slow
+def test_when_every_attempt_fails_the_champion_stays_and_everything_says_so(
+    goes_on: Mapping[str, str], settings: Settings
+) -> None:
+    aliases, metrics = BundleAliases(settings.bundles), settings.home / "retrain.prom"
+    before, bundles = aliases.get(CHAMPION), list_bundles(settings.bundles)
+    with program(goes_on, "--once", "--metrics-file", str(metrics)) as process:
+        for plan in ("full", "smaller", "smallest"):
+            read_until(process, "join impressions ...")
+            attempt_of(process).kill()
+            read_until(process, f"plan {plan} failed (killed)")
+        assert "the champion stays" in read_until(process, "failed after")
+        assert process.wait() == 1
+    assert (aliases.get(CHAMPION), list_bundles(settings.bundles)) == (before, bundles)
+    status = json.loads(run(goes_on, "--status", "--json").output)
+    assert (status["outcome"], len(status["attempts"]), status["bundle"]) == ("failed", 3, None)
+    assert "SIGKILL" in status["reason"]
+    assert "marquee_retrain_failed_in_a_row 1.0" in metrics.read_text()
+
+
+def test_a_schedule_serves_its_metrics_and_another_may_read_them(
+    environment: Mapping[str, str], settings: Settings
+) -> None:
+    period, now = timedelta(weeks=500), datetime.now(UTC)
+    slot, tally = Schedule(period).slot_at(now), Tally(runs={"failed": 3}, failed_in_a_row=3)
+    write_record(settings.home, record_of(
+        slot=slot, began_at=now, period_seconds=period.total_seconds(), tally=tally,
+    ))  # fmt: skip
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    arguments = ("--every", "500w", "--titles-every", "0", "--metrics-port", str(port))
+    with program(environment, *arguments) as process:
+        read_until(process, "first at")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+            told = answer.read().decode()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == 143
+    assert "marquee_retrain_failed_in_a_row 3.0" in told

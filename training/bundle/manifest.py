@@ -75,6 +75,7 @@ class Manifest(_Frozen):
     seed: int
     confidence: RecordedConfidence | None
     ranker_decides: bool = True
+    memory_plan: str | None = None
     metrics: dict[str, JsonValue]
     files: dict[str, FileRecord]
 

@@ -48,10 +48,12 @@ def write_bundle(
     seed: int,
     parent: str | None,
     metrics: Mapping[str, Any],
+    memory_plan: str | None = None,
 ) -> str:
     """Publish a bundle under ``root`` and return its version, ``YYYYMMDDTHHMMSSZ-<8 hex of content>``.
 
-    Instants need a time zone; ``metrics`` holds JSON values with finite numbers. The folder appears
+    Instants need a time zone; ``metrics`` holds JSON values with finite numbers; ``memory_plan`` names how
+    much a retrain took on, None for a training that went by no plan. The folder appears
     complete or not at all. Publishing the very same bundle twice is one bundle. Raises
     :class:`BundleError` for contents that are not fit to serve and for a version already taken by
     a bundle with another manifest.
@@ -64,7 +66,7 @@ def write_bundle(
         manifest = _manifest(
             files=files, created_at=created_at, data_window=data_window, schema_hash=schema_hash,
             seed=seed, parent=parent, metrics=metrics, confidence=recorded(contents.confidence),
-            ranker_decides=contents.ranker_decides,
+            ranker_decides=contents.ranker_decides, memory_plan=memory_plan,
         )  # fmt: skip
         _write_synced(stage / MANIFEST_FILE, manifest.to_json().encode())
         stage.chmod(0o755)

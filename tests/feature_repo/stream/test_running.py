@@ -120,6 +120,17 @@ def test_a_flush_that_broke_off_is_written_again_and_nothing_stands_twice(servic
     assert service.lake_events() == {e.event_id: 1 for e in (*first, *second)}
 
 
+def test_a_store_that_has_lost_its_count_of_flushes_overwrites_none_of_them(service: Service) -> None:
+    first, second = events(30, 3, seed=5), events(30, 3, seed=6)
+    for made in (first, second):
+        append(service.log, made)
+        runner = runner_of(service)
+        drain(runner)
+        runner.leave()
+        StateStore.open(service.gateway.online_url).client.flushall()
+    assert service.lake_events() == {e.event_id: 1 for e in (*first, *second)}
+
+
 def test_what_is_no_event_becomes_a_dead_letter_with_its_reason_and_stops_nothing(service: Service) -> None:
     made = events(3, 1, seed=7)
     append(service.log, made[:1])

@@ -89,7 +89,8 @@ def test_what_is_shown_is_what_the_metrics_say(opened: Open, address: str) -> No
     made = sum(said.get(outcome, 0) for outcome in outcomes)
     assert made >= 3
     expect(page.locator('[data-card="pages"]')).to_contain_text(f"{made:,.0f} since the start")
-    reads = said['marquee_member_reads_total{source="store"}']
+    outcomes = [f'marquee_member_reads_total{{outcome="{name}"}}' for name in ("found", "unknown")]
+    reads = sum(said.get(outcome, 0) for outcome in outcomes)
     expect(page.locator("#cache")).to_contain_text(f"{reads:,.0f}")
     expect(page.locator("#bundles")).to_contain_text("champion")
 

@@ -70,12 +70,14 @@ function showFallbacks(report) {
 }
 
 function showCache(report) {
-  const reads = report.member_reads.reduce((sum, one) => sum + one.count, 0);
-  const of = (name) => `${count(counted(report.member_reads, name))}${reads ? ` (${share(counted(report.member_reads, name) / reads)})` : ""}`;
+  const sum = (names) => names.reduce((total, name) => total + counted(report.member_reads, name), 0);
+  const reads = sum(["found", "unknown", "failed", "cold", "joined"]);
+  const of = (...names) => `${count(sum(names))}${reads ? ` (${share(sum(names) / reads)})` : ""}`;
   const shed = report.fallbacks.filter((one) => one.name.endsWith(":shed")).reduce((sum, one) => sum + one.count, 0);
   show(by("cache"), [report.member_reads, report.breakers, report.feature_store_up, shed, report.pages.refused], () => terms([
-    ["Read from the store", of("store")],
-    ["Shared with another page's read", of("shared")],
+    ["Read from the store", of("found", "unknown")],
+    ["Of members it does not know", of("unknown")],
+    ["Shared with another page's read", of("joined")],
     ["Kept ones, the store being away", of("kept")],
     ["Feature store", storeOf(report.feature_store_up)],
     ["Left alone", breakersOf(report)],
