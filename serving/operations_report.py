@@ -170,8 +170,8 @@ class OperationsReport(_Part):
     stages: list[StageReport]
     fallbacks: list[Counted] = Field(description="what stood in on pages, as `degraded` names it")
     member_reads: list[Counted] = Field(
-        description="reads of a member's features: `found` in the store or `unknown` to it, `failed`, spared as "
-        "it is `cold`, `joined` to another page's read; and `kept`, what then answered from within the hour"
+        description="reads of a member's features: `found` in the store or `unknown` to it, `failed`, spared "
+        "as it is `cold`, `joined` to another page's read; and `kept`, what then answered from within the hour"
     )
     feature_store_up: bool | None = Field(
         description="whether it answers every worker; null before one has looked"

@@ -21,7 +21,7 @@ RETRAINED = RetrainRecord(
 
 
 def exposed(empty: Path) -> dict[str, str]:
-    """Return the names of their metrics, as queries use them, with their kinds; ``empty`` is a folder to use."""
+    """Return the names of their metrics, as queries use them, with their kinds; ``empty`` is a folder."""
     write_record(empty, RETRAINED)
     registries = (Metrics()._registry, StreamMetrics(lambda: NOW).registry, RetrainMetrics(empty).registry)
     text = b"".join(map(generate_latest, registries))
