@@ -23,6 +23,7 @@ import serving.cli
 import tests.benchmarks.__main__
 import tests.proofs.__main__
 import training.cli
+from feature_repo import schema as s
 from feature_repo.command_line import run_program
 from feature_repo.settings import REPOSITORY_ROOT
 from tests.conftest import NOT_COPIED, TrainedService
@@ -135,7 +136,7 @@ Refusal = Callable[..., tuple[object, str]]
 
 @pytest.fixture
 def refusal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Refusal:
-    """Run a program in this process as `python -m` does, in an empty home; return status and words."""
+    """Run a program in this process as `python -m` does, in an empty home; return its status and message."""
     for name in set(os.environ) - set(surroundings()):
         monkeypatch.delenv(name)
     monkeypatch.setenv("MARQUEE_HOME", str(tmp_path / "home"))
@@ -281,4 +282,5 @@ def test_a_materialization_that_is_interrupted_is_made_whole_by_the_next(
         at_work.interrupted()
     ran = ask("-m", "feature_repo", "materialize", "--json", MARQUEE_HOME=str(home), REDIS_URL=redis_url)
     assert ran.returncode == 0, ran.stderr
-    assert json.loads(ran.stdout)["user_snapshot"] == 150
+    known = trained_service.lake.read(s.USER_SNAPSHOT, [s.USER_ID])[s.USER_ID]
+    assert json.loads(ran.stdout)["user_snapshot"] == len(known.unique())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta, timezone
 
 import click
@@ -23,6 +24,10 @@ def test_power_tells_sizes_of_impressions_and_members() -> None:
     assert f"at one look: {once:,} impressions, {once / 100:,.0f} members" in told.output
     assert f"looked at daily: {daily:,} impressions" in told.output
     assert "power at 500,000: 0.8" in told.output
+    written = json.loads(CliRunner().invoke(power, [*arguments, "--json"]).stdout)
+    assert [(one["looks"], one["impressions"], one["members"]) for one in written] == [
+        ("at one look", once, round(once / 100)), ("looked at daily", daily, round(daily / 100)),
+    ]  # fmt: skip
 
 
 def test_power_of_what_is_no_rate_names_it() -> None:

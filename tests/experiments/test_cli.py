@@ -153,6 +153,7 @@ def test_the_holdout_is_printed_and_set(run: Run) -> None:
     assert run("holdout").output == "50\n"
     assert run("holdout", "100").output == "100\n"
     assert run("holdout").output == "100\n"
+    assert json.loads(run("holdout", "--json").output) == {"holdout": 100}
 
 
 def test_a_sweep_says_what_it_paused_by_its_exit_status(run: Run, create: Any, home: Path) -> None:

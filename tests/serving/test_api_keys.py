@@ -117,6 +117,8 @@ def test_keys_are_added_listed_and_revoked_from_the_command_line(file: Path) -> 
     assert client is not None
     assert (client.name, client.scopes, client.rate) == ("tv", ("homepage", "events"), 50.0)
     assert called(file, "list").stdout.split() == ["tv", "homepage,", "events", "50", "a", "second"]
+    (listed,) = json.loads(called(file, "list", "--json").stdout)
+    assert (listed["name"], listed["rate"], "sha256" in listed) == ("tv", 50, False)
     assert called(file, "add", "tv", "--scope", "admin").exit_code == 1
     assert called(file, "revoke", "tv").exit_code == 0
     assert called(file, "list").stdout == ""

@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
@@ -14,7 +15,10 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from werkzeug.serving import make_server
 
+from experiments.promotion import carry_out
 from serving.app import create_app
+from tests.experiments.test_report import FULL
+from training.bundle import BundleAliases
 
 KEY = "an-operators-token"
 expect.set_options(timeout=60_000)  # the page looks every five seconds, a busy machine less often
@@ -157,11 +161,31 @@ def test_a_change_that_cannot_be_made_says_why_and_one_that_is_cancelled_changes
     assert champion_of(address) == first
 
 
-def test_a_running_experiment_is_shown_and_analysed(opened: Open, lab: Any, experiment_of: Any) -> None:
-    lab.run(experiment_of("ui", name="bigger-tiles", variant="big"))
+def test_a_running_experiment_is_shown_with_the_analysis_of_its_latest_decision(
+    opened: Open, lab: Any, experiment_of: Any, tmp_path: Path
+) -> None:
+    arms = [
+        {"name": "control", "share": 600}, {"name": "new", "share": 400, "treatment": {"variant": "large"}},
+    ]  # fmt: skip
+    undecided = experiment_of("ui", name="undecided", variant="big", traffic=100)
+    for definition in (
+        undecided,
+        undecided.model_validate(undecided.model_dump() | {"name": "trial", "arms": arms}),
+    ):
+        lab.run(definition)
+    evidence = {"analysis": FULL.model_dump(mode="json")}
+    carry_out(
+        lab.store, BundleAliases(lab.bundles), tmp_path / "decisions", "trial", "hold", None, "too early", evidence,
+        lab.time[0], "rule",
+    )  # fmt: skip
     page = opened()
-    expect(page.locator("#experiments")).to_contain_text("bigger-tiles")
-    expect(page.locator("#experiments")).to_contain_text("not analysed yet")
+    experiments = page.locator("#experiments")
+    expect(experiments.locator("tbody tr")).to_have_count(2)
+    expect(experiments.locator("tbody tr").filter(has_text="undecided")).to_contain_text("not analysed yet")
+    trial = experiments.locator("tbody tr").filter(has_text="trial")
+    # The always-valid interval after Holm, and the members, are those of the analysis.
+    for text in ("+4.0 %", "+1.2 % to +6.9 %", "better", "sound", "3,989"):
+        expect(trial).to_contain_text(text)
 
 
 def test_without_a_key_there_is_a_clear_message_and_nothing_else(
