@@ -175,8 +175,8 @@ def test_a_running_experiment_is_shown_with_the_analysis_of_its_latest_decision(
         lab.run(definition)
     evidence = {"analysis": FULL.model_dump(mode="json")}
     carry_out(
-        lab.store, BundleAliases(lab.bundles), tmp_path / "decisions", "trial", "hold", None, "too early", evidence,
-        lab.time[0], "rule",
+        lab.store, BundleAliases(lab.bundles), tmp_path / "decisions", "trial", "hold", None, "too early",
+        evidence, lab.time[0], "rule",
     )  # fmt: skip
     page = opened()
     experiments = page.locator("#experiments")
