@@ -1,4 +1,4 @@
-"""A feature store that loses everything under load: how long until pages are whole, and what it costs meanwhile.
+"""A feature store that loses everything under load: how long until pages are whole, and what it costs.
 
 The server runs with its stream processor on a Redis of its own, which begins with what the service's holds; the
 service's own is left alone. Clients ask at a steady pace for the pages of the sampled members. Then Redis is

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 import yaml
 
 from feature_repo.definitions import VIEWS
+from feature_repo.schema import USER_SESSION
 from feature_repo.settings import REPOSITORY_ROOT
 from tests.conftest import TrainedService
 from tests.operations.exporters import exposed
@@ -52,4 +54,6 @@ def test_after_a_training_every_view_that_pages_read_says_of_when_it_is(
     newest = trained_service.gateway.newest_rows()
     assert newest.keys() == online
     assert len(online) == 11
+    # A session's row is as old as the last event of its member.
+    assert newest.pop(USER_SESSION.name) >= trained_service.end - timedelta(hours=1)
     assert min(newest.values()) >= trained_service.end
