@@ -23,12 +23,13 @@ def test_titles_are_told_in_the_order_asked_for(small: Any) -> None:
     }  # fmt: skip
 
 
-def test_what_is_not_known_of_a_title_is_null(small: Any) -> None:
+def test_what_is_not_known_of_a_title_is_null(unstarted: Any, contents: Any) -> None:
     for column in (s.RELEASE_YEAR, s.RUNTIME_MINUTES, s.TITLE_TYPE, s.MATURITY_LEVEL, s.ORIGINAL_LANGUAGE):
-        small.features.titles["t003"][column] = None
-    assert small.service.keeper is not None
-    small.service.keeper._champion._refresh_titles()
-    (title,) = small.client.get("/v1/titles?ids=t003").get_json()["titles"]
+        unstarted.features.titles["t003"][column] = None
+    unstarted.publish(contents)
+    unstarted.service.start(watch=False)
+    (title,) = unstarted.client.get("/v1/titles?ids=t003").get_json()["titles"]
+    unstarted.service.stop()
     assert {name for name, value in title.items() if value is None} == {
         "release_year", "runtime_minutes", "title_type", "maturity_level", "original_language",
     }  # fmt: skip
