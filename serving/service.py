@@ -333,7 +333,7 @@ class HomepageService:
     def example_members(self, limit: int) -> list[ExampleMember]:
         """Return some members that the bundle knows; raises what the feature store does."""
         deletions = self._deletions
-        is_deleted = (lambda _: False) if deletions is None else deletions.is_deleted
+        is_deleted = (lambda _: False) if deletions is None else deletions.deleted.is_deleted
         return example_members(self._connected, self.state, limit, is_deleted)
 
     def title_text(self, title_id: str) -> TitleText | None:
