@@ -1,8 +1,8 @@
-"""A feature store that loses everything under load: how long until pages are whole, and what it costs.
+"""A feature store that loses everything under load: how long until pages are whole, and what that costs.
 
-The server runs with its stream processor on a Redis of its own, which begins with what the service's holds; the
-service's own is left alone. Clients ask at a steady pace for the pages of the sampled members. Then Redis is
-emptied, and in a second round started anew without its file, and nobody does anything about it.
+The server runs with its stream processor on a Redis of its own, which begins with what the service's holds;
+the service's own is left alone. Clients ask at a steady pace for the pages of the sampled members. Then Redis
+is emptied, and in a second round started anew without its file, and nobody does anything about it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -48,7 +49,7 @@ _OF_THE_STORE: Final = ("found", "unknown", "failed")
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """When a page was asked for, by a clock that cannot jump; how long it took; whether features were missing."""
+    """When a page was asked for, by a clock that cannot jump, how long it took, and what was wrong with it."""
 
     asked_at: float
     milliseconds: float
@@ -76,7 +77,7 @@ class _Watched:
     def most_reads_a_second(self, begin: float, end: float) -> float:
         """Return the highest between two samples of a span."""
         found = [(at, count) for at, count in self.reads if begin <= at <= end]
-        pairs = zip(found, found[1:], strict=False)
+        pairs = pairwise(found)
         return max(((more - less) / (to - since) for (since, less), (to, more) in pairs), default=0.0)
 
 

@@ -65,6 +65,20 @@ def served_late(
         yield found
 
 
+@pytest.fixture(scope="package")
+def served_an_hour_late(
+    trained_service: TrainedService, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
+    """The same, with an online store that missed its last two materializations, an hour apart.
+
+    Features stand at full hours: the newest that is online is of two hours before the end of the data.
+    """
+    home = tmp_path_factory.mktemp("parity-hour-late") / "home"
+    an_hour = timedelta(hours=1, microseconds=1)
+    with _served(home, trained_service, trained_service.end - an_hour) as found:
+        yield found
+
+
 @contextmanager
 def _served(home: Path, trained_service: TrainedService, materialized: datetime) -> Iterator[Served]:
     """Serve from a copy of the trained service whose features are online as of ``materialized``."""

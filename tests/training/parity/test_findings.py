@@ -199,6 +199,19 @@ def test_features_materialized_a_day_ago_are_stale_by_a_day(served_late: Served)
         assert timedelta(hours=2) < timedelta(seconds=found[name].oldest_seconds) <= timedelta(days=2)
 
 
+def test_features_materialized_an_hour_ago_are_stale_by_an_hour_and_no_more(
+    served_an_hour_late: Served,
+) -> None:
+    pages = served_an_hour_late.pages.take(served_an_hour_late.pages.page_of % 4 == 0)
+    found = proof(served_an_hour_late, pages, timedelta(minutes=30))
+    causes = failing(found)
+    for name in ("session_completion", "log_watch_count", "genre_affinity"):
+        assert causes[name].startswith("stale materialization: values as of"), (name, causes)
+        assert 3_600 <= found[name].oldest_seconds <= 7_200, (name, found[name])
+    assert {cause.partition(":")[0] for cause in causes.values()} == {"stale materialization"}
+    assert failing(proof(served_an_hour_late, pages, timedelta(hours=2))) == {}
+
+
 def test_scores_of_another_model_are_found(served: Served) -> None:
     pages = replace(served.pages, scores=served.pages.scores + np.float32(0.01))
     score = proof(served, pages)["ranking_score"]
