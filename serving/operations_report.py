@@ -171,7 +171,7 @@ class OperationsReport(_Part):
     fallbacks: list[Counted] = Field(description="what stood in on pages, as `degraded` names it")
     member_reads: list[Counted] = Field(
         description="reads of a member's features: `found` in the store or `unknown` to it, `failed`, spared "
-        "as it is `cold`, `joined` to another page's read; and `kept`, which then answered, an hour old at most"
+        "as it is `cold`, `joined` to another page's; and `kept`, which then answered, an hour old at most"
     )
     feature_store_up: bool | None = Field(
         description="whether it answers every worker; null before one has looked"
