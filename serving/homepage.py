@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from typing import Protocol
 from uuid import uuid4
 
 import numpy as np
@@ -34,7 +35,7 @@ from serving.settings import ServingSettings
 from serving.shown_seeds import SeedMemory
 from serving.state import ServingState
 from serving.steady_reader import SteadyReader
-from serving.taste import with_taste
+from serving.taste import vector_source, with_taste
 from serving.tiles import describe
 
 IdSource = Callable[[], str]
@@ -130,6 +131,13 @@ class MadePage:
         return self.plan.assignment.held_out
 
 
+class PageObserver(StageObserver, Protocol):
+    """Where pages report to: the metrics."""
+
+    def vector_used(self, source: str) -> None:
+        """A page's member had an ALS vector from there."""
+
+
 class HomepageMaker:
     """Makes pages. Holds no state of its own: every page is made from the state it is given.
 
@@ -140,7 +148,7 @@ class HomepageMaker:
     def __init__(
         self,
         reader: FeatureReader,
-        observer: StageObserver,
+        observer: PageObserver,
         new_id: IdSource = unique_id,
         settings: ServingSettings | None = None,
         memory: SeedMemory | None = None,
@@ -206,7 +214,9 @@ class HomepageMaker:
         seeds: frozenset[str] = run.through(self._resting, asked.request) if answered else frozenset()
         member = replace(dealt.member, resting_seeds=seeds)
         visit = Visit(dealt.plan.state, asked.request, member)
-        return replace(visit, member=run.through(self._taste, visit)), dealt.plan
+        member = run.through(self._taste, visit)
+        self._observer.vector_used(vector_source(visit, member))
+        return replace(visit, member=member), dealt.plan
 
     def _read(self, read: Callable[[str, datetime], Arrays], asked: _Asked) -> _Known:
         return self._known_by(read, asked, lambda deleted, user_id: deleted.is_deleted(user_id))

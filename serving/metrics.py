@@ -124,6 +124,10 @@ class Metrics:
             "marquee_member_reads", "Reads of a member's features for a page, by what became of them.",
             ["outcome"], registry=r,
         )  # fmt: skip
+        self._vectors = Counter(
+            "marquee_member_vectors", "Pages by where their member's ALS vector came from.",
+            ["source"], registry=r,
+        )  # fmt: skip
         self._views_at = Gauge(
             "marquee_feature_view_newest_timestamp_seconds",
             "Of when the newest rows of a feature view are online; 0 where the store lost them.",
@@ -145,6 +149,10 @@ class Metrics:
     def fell_back(self, rung: str) -> None:
         """Count what a page names in ``degraded``."""
         self._fallbacks.labels(rung).inc()
+
+    def vector_used(self, source: str) -> None:
+        """Count where a page's vector came from; see :func:`serving.taste.vector_source`."""
+        self._vectors.labels(source).inc()
 
     def page_made(self, outcome: str) -> None:
         """Count one page: ``full``, ``degraded``, ``static`` or ``refused``."""
@@ -279,4 +287,7 @@ class Unobserved:
         """Ignore it."""
 
     def fell_back(self, rung: str) -> None:
+        """Ignore it."""
+
+    def vector_used(self, source: str) -> None:
         """Ignore it."""

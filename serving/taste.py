@@ -44,6 +44,21 @@ def with_taste(visit: Visit) -> Member:
     return replace(member, tower_vector=_tower_vector(visit, rows, fractions))
 
 
+def vector_source(visit: Visit, member: Member) -> str:
+    """Return where the ALS vector came from that :func:`with_taste` gave the visit's member.
+
+    ``stored``, ``updated`` with what was watched since, of the ``bundle`` where the store's is of another model,
+    ``folded_in`` from latest titles and picks, or ``none``: then charts of the country fill the page.
+    """
+    if member.embedding is None:
+        return "none"
+    if member.als_vector is not None:
+        return "updated"
+    if member.features is not visit.member.features:
+        return "folded_in"
+    return "stored" if member.model_version in visit.state.vector_versions else "bundle"
+
+
 def _updated(visit: Visit) -> NDArray[np.float32] | None:
     """Return the stored ALS vector with what the member has watched since; None where that is nothing."""
     member, models, row_of = visit.member, visit.state.models.taste, visit.state.catalogue.row_of

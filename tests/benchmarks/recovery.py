@@ -49,7 +49,7 @@ _OF_THE_STORE: Final = ("found", "unknown", "failed")
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """When a page was asked for, by a clock that cannot jump, how long it took, and what was wrong with it."""
+    """When a page was asked for, by a clock that cannot jump, how long it took, and what was wrong."""
 
     asked_at: float
     milliseconds: float

@@ -12,7 +12,7 @@ from feature_repo.transforms.calendar import epoch_microseconds
 from serving.candidates.query import PageRequest
 from serving.eligibility import Visit
 from serving.members import Member, read_member
-from serving.taste import with_taste
+from serving.taste import vector_source, with_taste
 from training.bundle import BundleContents
 
 
@@ -118,3 +118,32 @@ def test_a_new_members_page_is_personal_after_picking(
     sources = {source for row in page["rows"] for tile in row["tiles"] for source in tile["sources"]}
     assert {"als", "two_tower"} <= sources
     assert page["degraded"] == []
+
+
+def source_of(small: Any, user_id: str, **changed: Any) -> str:
+    state, request = small.service.state, PageRequest(user_id, "tv", small.time[0])
+    stored = state.understood(read_member(small.features, user_id, small.time[0]))
+    visit = Visit(state, request, replace(stored, **changed))
+    return vector_source(visit, with_taste(visit))
+
+
+def test_it_is_known_where_a_vector_came_from(small: Any, member_of: Any) -> None:
+    small.features.members["new"] = member_of({7: 1.0}, None)
+    ana = read_member(small.features, "ana", small.time[0])
+    watched_since = {"history": tuple(t for t, _ in ana.recent), "recent": (("t030", 0.9), *ana.recent)}
+    assert source_of(small, "ana") == "stored"
+    assert source_of(small, "ana", model_version="of another model") == "bundle"
+    assert source_of(small, "ana", **watched_since) == "updated"
+    assert (source_of(small, "new"), source_of(small, "stranger")) == ("folded_in", "none")
+
+
+def test_where_vectors_came_from_is_counted(small: Any, page_of: Any) -> None:
+    series = 'marquee_member_vectors_total{source="none"} '
+
+    def counted() -> float:
+        lines = small.service.metrics.exposition().decode().splitlines()
+        return sum(float(line.removeprefix(series)) for line in lines if line.startswith(series))
+
+    before = counted()
+    page_of("stranger")
+    assert counted() == before + 1
