@@ -47,8 +47,8 @@ def with_taste(visit: Visit) -> Member:
 def vector_source(visit: Visit, member: Member) -> str:
     """Return where the ALS vector came from that :func:`with_taste` gave the visit's member.
 
-    ``stored``, ``updated`` with what was watched since, of the ``bundle`` where the store's is of another model,
-    ``folded_in`` from latest titles and picks, or ``none``: then charts of the country fill the page.
+    ``stored``; ``updated`` with what was watched since; of the ``bundle``, where the store's is of another
+    model; ``folded_in`` from latest titles and picks; or ``none``: charts of the country fill the page.
     """
     if member.embedding is None:
         return "none"
