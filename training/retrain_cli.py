@@ -192,6 +192,9 @@ class Retraining:
         except RetrainRunningError as error:
             self.say(f"{error}; try later")
             return TRY_LATER
+        except OSError as error:  # such as a disk that is full
+            self.say(f"the run cannot be recorded ({error})")
+            return 1
         return 0 if record is not None and record.outcome == "published" else 1
 
     def keep_on(self, titles_every: timedelta) -> Never:

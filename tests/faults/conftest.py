@@ -120,29 +120,40 @@ def home(trained_service: TrainedService, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def victim(
+def victim_of(
     trained_service: TrainedService,
-    home: Path,
     own_redis: OwnRedis,
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
-) -> Iterator[Victim]:
+) -> Iterator[Callable[[Path], Victim]]:
+    """What makes the victim that lives in a home, and ends it after the test."""
     slow = request.node.get_closest_marker("slow_road") is not None
-    road = SlowRoad(own_redis.port)
-    monkeypatch.setenv("MARQUEE_SERVING", str(home / "serving.json"))
-    settings = Settings(home, str(home / "lake"), road.url if slow else own_redis.url)
-    time = [trained_service.end + timedelta(minutes=1)]
-    service = service_of(settings, KeeperSettings(clock_mode="wall"), lambda: time[0])
-    service.start(watch=False)
-    champion = BundleAliases(settings.bundles).get("champion")
-    members = load_bundle(settings.bundles / str(champion)).contents.user_ids.tolist()
-    yield Victim(
-        service, settings, own_redis, road, members, time, create_app(service, "secret").test_client()
-    )
+    road, started = SlowRoad(own_redis.port), []
+
+    def victim_of(home: Path) -> Victim:
+        monkeypatch.setenv("MARQUEE_SERVING", str(home / "serving.json"))
+        settings = Settings(home, str(home / "lake"), road.url if slow else own_redis.url)
+        time = [trained_service.end + timedelta(minutes=1)]
+        service = service_of(settings, KeeperSettings(clock_mode="wall"), lambda: time[0])
+        started.append(service)
+        service.start(watch=False)
+        champion = BundleAliases(settings.bundles).get("champion")
+        members = load_bundle(settings.bundles / str(champion)).contents.user_ids.tolist()
+        return Victim(
+            service, settings, own_redis, road, members, time, create_app(service, "secret").test_client()
+        )
+
+    yield victim_of
     own_redis.thaw()
     road.delay = 0.0
-    service.stop()
+    for service in started:
+        service.stop()
     road.close()
+
+
+@pytest.fixture
+def victim(home: Path, victim_of: Callable[[Path], Victim]) -> Victim:
+    return victim_of(home)
 
 
 Ask = Callable[..., dict[str, Any]]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "faults.md"
-MODULES = ("test_store", "test_bundles", "test_lake", "test_members", "test_requests")
+MODULES = ("test_store", "test_bundles", "test_lake", "test_full_disk", "test_members", "test_requests")
 BEGIN, END = "<!-- written by `python -m tests.faults` -->", "<!-- up to here -->"
 _Test = TypeVar("_Test", bound=Callable[..., Any])
 

@@ -12,7 +12,7 @@ TITLE = {"name": "Night Ferry", "genres": ["Drama"], "synopsis": "A ship at sea.
 
 
 @fault(
-    "lake that takes nothing (read-only or full)",
+    "lake that takes nothing (away or read-only)",
     noticed="the write fails: errors in the log, `marquee_impressions_queued` grows",
     members_get="their pages as ever; impressions wait in memory; a new title is refused, not half taken in",
     heals="what waits is written once there is room, up to the queue's length",

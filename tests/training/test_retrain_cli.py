@@ -21,6 +21,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from feature_repo.settings import Settings
+from tests.faults.small_disk import small_disk
 from training.bundle import CHAMPION, BundleAliases, list_bundles, read_manifest
 from training.cli import main
 from training.config import TrainingConfig
@@ -129,6 +130,20 @@ def test_one_run_without_data_fails_with_the_reason(
     record = read_record(settings.home)
     assert record is not None
     assert record.outcome == "failed"
+
+
+def test_on_a_disk_that_is_full_a_run_says_that_it_cannot_be_recorded(
+    environment: Mapping[str, str], tmp_path: Path
+) -> None:
+    with small_disk(tmp_path / "disk", 1 << 20) as disk:
+        disk.fill()
+        command = disk.run(sys.executable, "-m", "training", "retrain", "--once")
+        variables = {**environment, "MARQUEE_HOME": str(disk.inside), "COLUMNS": "200"}
+        done = subprocess.run(
+            command, env=os.environ | variables, capture_output=True, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert "cannot be recorded ([Errno 28] No space left on device" in done.stderr
 
 
 @contextmanager
