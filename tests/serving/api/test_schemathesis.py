@@ -18,6 +18,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from feature_repo.deletion.tombstones import DeletedMembers
 from feature_repo.ingest.lake import Lake
 from feature_repo.stream.redis_log import RedisEventLog
 from serving.api.access import Access
@@ -55,6 +56,7 @@ def complete(unstarted: Any, contents: Any, redis_url: str, tmp_path: Path) -> I
         service._open_events = lambda _: RedisEventLog.open(redis_url)
         service._open_deletions = lambda _, events: DeletionDesk(
             client,
+            DeletedMembers(client),
             MemberTraces(NoGateway(), Lake(str(tmp_path / "lake")), events, seeds.forget),  # type: ignore[arg-type]
             lambda: unstarted.time[0],
             timedelta(0),
