@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from typing import Any
 
@@ -46,6 +47,10 @@ def post_worker_init(worker: Any) -> None:
     service = worker.wsgi.extensions[SERVICE]
     service.load.watch(worker.tpool._work_queue.qsize)  # requests that wait for a thread
     service.start()
+    # What is here now stays as long as the worker. A full collection would look at all of it again and again,
+    # a third of a second each time, and every page would wait.
+    gc.collect()
+    gc.freeze()
 
 
 def worker_exit(_: Any, worker: Any) -> None:
