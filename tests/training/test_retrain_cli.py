@@ -241,6 +241,7 @@ def test_whoever_ends_the_run_ends_its_attempt_and_the_champion_stays(
 
 
 MORE_THAN_IMPORTS = 64 << 20
+STARVED_SECONDS = 60
 
 
 def bytes_of_imports() -> int:
@@ -263,7 +264,13 @@ def test_what_runs_out_of_memory_and_what_is_killed_is_tried_again_with_less_and
     arguments = ["--once", "--config", str(settings.home / "small.json"), "--metrics-file", str(metrics)]
     with program(goes_on, *arguments) as process:
         read_until(process, "join impressions ...")
-        resource.prlimit(attempt_of(process).pid, resource.RLIMIT_DATA, (limit, limit))
+        starved = attempt_of(process)
+        resource.prlimit(starved.pid, resource.RLIMIT_DATA, (limit, limit))
+        # Without memory most of what it calls raises, and some of it waits for threads that never came: then
+        # the limit of time ends it, for which nobody needs to wait here.
+        psutil.wait_procs([starved], timeout=STARVED_SECONDS)
+        if starved.is_running():
+            starved.kill()
         failed = read_until(process, "trying again with less memory: plan smaller")
         read_until(process, "ranker ...")
         attempt_of(process).kill()

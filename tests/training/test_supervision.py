@@ -14,6 +14,7 @@ import pytest
 from feature_repo.settings import Settings
 from training.attempt import Request
 from training.config import TrainingConfig
+from training.interruption import ending_on_signals
 from training.memory_plans import PLANS
 from training.retrain_state import only_retrain
 from training.supervision import Supervisor
@@ -104,8 +105,9 @@ def test_an_interruption_ends_the_attempt_before_it_goes_on(settings: Settings, 
         os.kill(os.getpid(), signal.SIGINT)
 
     interrupter = threading.Thread(target=interrupt)
-    interrupter.start()
-    with pytest.raises(KeyboardInterrupt):
-        Supervisor(settings, None).attempt(RETRAIN, lock)
+    with ending_on_signals():
+        interrupter.start()
+        with pytest.raises(KeyboardInterrupt):
+            Supervisor(settings, None).attempt(RETRAIN, lock)
     interrupter.join()
     assert not seen[0].is_running()

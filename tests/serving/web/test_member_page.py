@@ -308,9 +308,11 @@ def test_arrow_keys_walk_over_the_tiles_and_escape_comes_back(
     page.keyboard.press("ArrowRight")  # there is nothing beyond
     expect(rows.nth(1).locator(".tile-button").last).to_be_focused()
     page.keyboard.press("Home")
+    expect(at(1, 0)).to_be_focused()
     page.keyboard.press("ArrowDown")
     expect(at(2, 0)).to_be_focused()
     page.keyboard.press("ArrowUp")
+    expect(at(1, 0)).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_be_visible()
     page.keyboard.press("Escape")

@@ -35,7 +35,8 @@ export function placeStops(page) {
 export function focusTile(tile) {
   makeStop(tile);
   tile.focus({ preventScroll: true });
-  tile.scrollIntoView({ block: "nearest", inline: "nearest" });
+  // At once: the next key asks what stands above or below, which a row still on its way cannot say.
+  tile.scrollIntoView({ block: "nearest", inline: "nearest", behavior: "instant" });
 }
 
 /** @param {HTMLElement} tile */
