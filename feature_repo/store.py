@@ -62,6 +62,12 @@ class TitleSnapshot:
     columns: Arrays
     taken_at: datetime
 
+    @classmethod
+    def of(cls, title_ids: Sequence[str], columns: Arrays, taken_at: datetime) -> TitleSnapshot:
+        """Return the snapshot of distinct titles, given in the order of the columns' rows."""
+        rows = {title_id: row for row, title_id in enumerate(title_ids)}
+        return cls(np.array(title_ids, dtype=np.str_), rows, columns, taken_at)
+
 
 class FeatureGateway:
     """Feast as Marquee uses it. Thread-safe once opened."""
@@ -229,8 +235,7 @@ class FeatureGateway:
     def title_snapshot(self, title_ids: Sequence[str], now: datetime) -> TitleSnapshot:
         """Return the catalogue's columns for ``title_ids``, in their order."""
         columns = self._titles_online(HOMEPAGE_TITLES, title_ids, TITLE_TABLES, now)
-        ids = np.array(title_ids, dtype=np.str_)
-        return TitleSnapshot(ids, {t: row for row, t in enumerate(title_ids)}, columns, now)
+        return TitleSnapshot.of(title_ids, columns, now)
 
     def title_contents(self, title_ids: Sequence[str], now: datetime) -> Arrays:
         """Return what the item tower reads of ``title_ids``, in their order."""

@@ -18,7 +18,6 @@ from tempfile import TemporaryDirectory
 from threading import Event
 from typing import Any, Final
 
-import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import ipc
@@ -68,7 +67,7 @@ class TitleProcess:
                 words = said.read_text(errors="replace").strip().splitlines()
                 why = words[-1] if words else "it said nothing"
                 raise TitleProcessError(f"reading titles ended with {process.returncode}: {why}")
-            return _snapshot(title_ids, _from_file(found), now)
+            return TitleSnapshot.of(title_ids, _from_file(found), now)
 
     def stop(self) -> None:
         """End a reading under way, and refuse others."""
@@ -87,11 +86,6 @@ class TitleProcess:
             if process.poll() is None:
                 process.kill()
                 process.wait()
-
-
-def _snapshot(title_ids: Sequence[str], columns: Arrays, now: datetime) -> TitleSnapshot:
-    ids = np.array(title_ids, dtype=np.str_)
-    return TitleSnapshot(ids, {title_id: row for row, title_id in enumerate(title_ids)}, columns, now)
 
 
 def write_columns(columns: Arrays, path: Path) -> None:

@@ -38,5 +38,6 @@ def titles_to_pick(state: ServingState, country: str, language: str, limit: int)
         chosen.append(row)
         if len(chosen) == limit:
             return chosen
-    passed_over = [row for row in offered if row not in set(chosen)]
+    taken = set(chosen)
+    passed_over = [row for row in offered if row not in taken]
     return chosen + passed_over[: limit - len(chosen)]

@@ -58,6 +58,4 @@ class TitleReading:
             self._reader.title_snapshot(title_ids[n : n + TITLES_A_STEP], now) for n in pace.steps(begins)
         ]
         columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns}
-        rows = {title_id: row for row, title_id in enumerate(title_ids)}
-        ids = np.concatenate([part.title_ids for part in parts])
-        return TitleSnapshot(ids, rows, columns, now)
+        return TitleSnapshot.of(title_ids, columns, now)
