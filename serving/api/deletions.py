@@ -7,7 +7,7 @@ from http import HTTPStatus
 from flask import Blueprint, Response, url_for
 
 from serving.api.models import DeletionParameters, DeletionReport, MemberParameters
-from serving.api.operations import DELETE_MEMBER, DELETION, parse, service
+from serving.api.operations import DELETE_MEMBER, DELETION, json_answer, parse, service
 from serving.deletions import Deletion
 
 blueprint = Blueprint("deletions", __name__)
@@ -41,4 +41,4 @@ def _answer(deletion: Deletion, status: HTTPStatus) -> Response:
         finished_at=deletion.finished_at,
         removed=dict(deletion.removed),
     )
-    return Response(body.model_dump_json(), status=status, content_type="application/json")
+    return json_answer(body, status)

@@ -14,7 +14,7 @@ from werkzeug.exceptions import BadRequest
 from feature_repo.stream.event_record import Event, encode_event
 from serving.api.event_bodies import MOST_EVENTS, EventBody
 from serving.api.models import EventsAccepted, RejectedEvent
-from serving.api.operations import EVENTS, read_json, service
+from serving.api.operations import EVENTS, json_answer, read_json, service
 from serving.api.problems import in_words, refused
 
 _LONGEST_REASON: Final = 1000
@@ -35,7 +35,7 @@ def take_in() -> Response:
         marquee.events.append([encode_event(event) for event in events])
     marquee.metrics.events_taken_in(len(events), len(rejected))
     answer = EventsAccepted(accepted=len(events), rejected=rejected)
-    return Response(answer.model_dump_json(), status=HTTPStatus.ACCEPTED, content_type="application/json")
+    return json_answer(answer, HTTPStatus.ACCEPTED)
 
 
 def sent_events(sent: Any) -> list[Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from flask import Blueprint, Response, request, url_for
-from pydantic import BaseModel
 
 from experiments.definitions import ExperimentDefinition
 from serving.api import operations as o
@@ -17,7 +16,7 @@ from serving.api.experiment_models import (
     Rollback,
     StatusChange,
 )
-from serving.api.operations import parse, read_body, service
+from serving.api.operations import json_answer, parse, read_body, service
 
 blueprint = Blueprint("experiments", __name__)
 
@@ -26,7 +25,7 @@ blueprint = Blueprint("experiments", __name__)
 def create() -> Response:
     """Keep a new experiment as a draft: 201."""
     created = service().experiment_desk.create(read_body(ExperimentDefinition))
-    response = _answer(created, HTTPStatus.CREATED)
+    response = json_answer(created, HTTPStatus.CREATED)
     response.headers["Location"] = url_for("experiments.details", name=created.name)
     return response
 
@@ -35,7 +34,7 @@ def create() -> Response:
 def every() -> Response:
     """Answer all experiments."""
     store = service().experiment_desk.store
-    return _answer(ExperimentList(experiments=store.all(), holdout=store.holdout()))
+    return json_answer(ExperimentList(experiments=store.all(), holdout=store.holdout()))
 
 
 @blueprint.get(o.EXPERIMENT.rule)
@@ -44,7 +43,7 @@ def details(name: str) -> Response:
     desk, name = service().experiment_desk, _name(name)
     store = desk.store
     experiment = store.get(name)
-    return _answer(
+    return json_answer(
         ExperimentDetails(
             experiment=experiment,
             served=desk.serves(name),
@@ -57,27 +56,27 @@ def details(name: str) -> Response:
 @blueprint.post(o.START_EXPERIMENT.rule)
 def start(name: str) -> Response:
     """Start an experiment; its members see their arms from the next page on, on other servers within 2 s."""
-    return _answer(service().experiment_desk.start(_name(name), _reason()))
+    return json_answer(service().experiment_desk.start(_name(name), _reason()))
 
 
 @blueprint.post(o.PAUSE_EXPERIMENT.rule)
 def pause(name: str) -> Response:
     """Pause an experiment."""
-    return _answer(service().experiment_desk.pause(_name(name), _reason()))
+    return json_answer(service().experiment_desk.pause(_name(name), _reason()))
 
 
 @blueprint.post(o.PROMOTE_EXPERIMENT.rule)
 def promote(name: str) -> Response:
     """Promote an arm."""
     body = read_body(Promotion)
-    return _answer(service().experiment_desk.promote(_name(name), body.arm, body.reason))
+    return json_answer(service().experiment_desk.promote(_name(name), body.arm, body.reason))
 
 
 @blueprint.post(o.ROLL_BACK_EXPERIMENT.rule)
 def roll_back(name: str) -> Response:
     """Roll an experiment back."""
     body = read_body(Rollback)
-    return _answer(service().experiment_desk.roll_back(_name(name), body.reason))
+    return json_answer(service().experiment_desk.roll_back(_name(name), body.reason))
 
 
 @blueprint.get(o.ANALYZE_EXPERIMENT.rule)
@@ -94,7 +93,3 @@ def _name(name: str) -> str:
 def _reason() -> str:
     """Return the reason given; the body may be left out."""
     return read_body(StatusChange).reason if request.get_data(cache=True) else ""
-
-
-def _answer(body: BaseModel, status: HTTPStatus = HTTPStatus.OK) -> Response:
-    return Response(body.model_dump_json(), status=status, content_type="application/json")

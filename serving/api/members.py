@@ -9,7 +9,7 @@ from flask import Blueprint, Response, url_for
 from feature_repo.arrivals import NewMember
 from serving.api.bodies import SignUp
 from serving.api.models import MemberAccepted
-from serving.api.operations import MEMBERS, SIGN_UP, parse, read_body, service
+from serving.api.operations import MEMBERS, SIGN_UP, json_answer, parse, read_body, service
 from serving.api.title_models import KnownMember, MemberList, MembersParameters
 
 blueprint = Blueprint("members", __name__)
@@ -31,7 +31,7 @@ def some() -> Response:
         for member in marquee.example_members(asked.limit)
     ]
     answer = MemberList(bundle=bundle, members=members)
-    return Response(answer.model_dump_json(), content_type="application/json")
+    return json_answer(answer)
 
 
 @blueprint.post(SIGN_UP.rule)
@@ -46,6 +46,6 @@ def sign_up() -> Response:
         language=body.language,
         selected_title_ids=body.selected_title_ids,
     )
-    response = Response(answer.model_dump_json(), status=status, content_type="application/json")
+    response = json_answer(answer, status)
     response.headers["Location"] = url_for("homepages.homepage", user_id=body.user_id)
     return response

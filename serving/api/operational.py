@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from serving.api.access import ACCESS, Access
 from serving.api.models import Health, Readiness
 from serving.api.openapi import openapi_document
-from serving.api.operations import ALIVE, DESCRIPTION, METRICS, OPERATIONS, READY, service
+from serving.api.operations import ALIVE, DESCRIPTION, METRICS, OPERATIONS, READY, json_answer, service
 
 blueprint = Blueprint("operational", __name__)
 
@@ -19,7 +19,7 @@ blueprint = Blueprint("operational", __name__)
 @blueprint.get(ALIVE.rule)
 def alive() -> Response:
     """Answer as long as the process does."""
-    return Response(Health().model_dump_json(), content_type="application/json")
+    return json_answer(Health())
 
 
 @blueprint.get(READY.rule)
@@ -31,7 +31,7 @@ def ready() -> Response:
         feature_store=service().feature_store_healthy(),
         snapshot_taken_at=state.catalogue.taken_at,
     )
-    return Response(answer.model_dump_json(), content_type="application/json")
+    return json_answer(answer)
 
 
 @blueprint.get(METRICS.rule)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final, Literal, TypeVar
 
-from flask import current_app, request
+from flask import Response, current_app, request
 from pydantic import BaseModel
 from werkzeug.exceptions import BadRequest
 
@@ -196,6 +196,11 @@ def service() -> HomepageService:
 def parse(parameters: type[_Parameters], **path: str) -> _Parameters:
     """Read path and query into a model; raises pydantic's ``ValidationError``, answered as a problem."""
     return parameters.model_validate({**request.args.to_dict(), **path})
+
+
+def json_answer(body: BaseModel, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    """Return a model as the answer."""
+    return Response(body.model_dump_json(), status=status, content_type="application/json")
 
 
 def read_body(body: type[_Parameters]) -> _Parameters:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from serving.api.operations import REPORT, service
+from serving.api.operations import REPORT, json_answer, service
 from serving.operations_report import operations_report
 
 blueprint = Blueprint("operations_report", __name__)
@@ -14,4 +14,4 @@ blueprint = Blueprint("operations_report", __name__)
 def report() -> Response:
     """Answer the report of this moment."""
     found = operations_report(service())
-    return Response(found.model_dump_json(), content_type="application/json")
+    return json_answer(found)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from flask import Blueprint, Response
-from pydantic import BaseModel
 
 from feature_repo.title_texts import TitleText
 from serving.api.bodies import TitleRecord
@@ -16,7 +15,17 @@ from serving.api.models import (
     TitleAccepted,
     TitleParameters,
 )
-from serving.api.operations import ONE_TITLE, PICKS, SIMILAR, TITLE, TITLES, parse, read_body, service
+from serving.api.operations import (
+    ONE_TITLE,
+    PICKS,
+    SIMILAR,
+    TITLE,
+    TITLES,
+    json_answer,
+    parse,
+    read_body,
+    service,
+)
 from serving.api.problems import TitleNotFoundError
 from serving.api.title_facts import title_facts
 from serving.api.title_models import (
@@ -53,7 +62,7 @@ def similar(title_id: str) -> Response:
             for other, score in zip(rows.tolist(), scores.tolist(), strict=True)
         ],
     )
-    return Response(answer.model_dump_json(), content_type="application/json")
+    return json_answer(answer)
 
 
 @blueprint.get(TITLES.rule)
@@ -63,7 +72,7 @@ def some() -> Response:
     rows = [state.catalogue.row_of.get(title_id) for title_id in asked.title_ids]
     unknown = [title_id for title_id, row in zip(asked.title_ids, rows, strict=True) if row is None]
     facts = [title_facts(state, row) for row in rows if row is not None]
-    return _answer(TitleList(titles=facts, unknown=unknown))
+    return json_answer(TitleList(titles=facts, unknown=unknown))
 
 
 @blueprint.get(ONE_TITLE.rule)
@@ -76,7 +85,7 @@ def one(title_id: str) -> Response:
         raise TitleNotFoundError(f"title_id = {title_id!r}: not in the catalogue of {state.models.version}")
     text = marquee.title_text(title_id) or TitleText(None, ())
     facts = title_facts(state, row).model_dump()
-    return _answer(TitleDetails(**facts, cast=list(text.cast), synopsis=text.synopsis))
+    return json_answer(TitleDetails(**facts, cast=list(text.cast), synopsis=text.synopsis))
 
 
 @blueprint.get(PICKS.rule)
@@ -84,7 +93,7 @@ def picks() -> Response:
     """Answer titles to choose from at sign-up."""
     asked, state = parse(PicksParameters), service().state
     rows = titles_to_pick(state, asked.country or "", asked.language or "", asked.limit)
-    return _answer(TitlesToPick(titles=[title_facts(state, row) for row in rows]))
+    return json_answer(TitlesToPick(titles=[title_facts(state, row) for row in rows]))
 
 
 @blueprint.put(TITLE.rule)
@@ -99,8 +108,4 @@ def put(title_id: str) -> Response:
     arrivals.add_titles(record.row(title_id, known_since, state.clock()), known_since)
     answer = TitleAccepted(title_id=title_id, known_since=known_since)
     status = HTTPStatus.OK if title_id in state.catalogue.row_of else HTTPStatus.CREATED
-    return Response(answer.model_dump_json(), status=status, content_type="application/json")
-
-
-def _answer(body: BaseModel) -> Response:
-    return Response(body.model_dump_json(), content_type="application/json")
+    return json_answer(answer, status)
