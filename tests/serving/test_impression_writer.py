@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,7 @@ def test_a_flush_writes_what_was_offered(lake: Lake, page: MakePage) -> None:
         assert (writer.held, lake.exists(SHOWN_TILES)) == (tiles, False)
         assert writer.flush(PATIENCE)
         assert lake.read(SHOWN_TILES).equals(shown_tiles(pages))
-        assert set(lake.read(EXPLORED_SLOTS)[s.PAGE_ID].to_pylist()) == {p.page.page_id for p in pages}
+        assert set(lake.read(EXPLORED_SLOTS)[s.PAGE_ID].to_pylist()) == {p.of_page[s.PAGE_ID] for p in pages}
         assert (counts.written, counts.dropped, counts.queued[-1]) == (tiles, 0, 0)
         assert len(lake.files(SHOWN_TILES)) == 1
 
@@ -227,9 +227,8 @@ def test_a_write_that_broke_off_half_way_is_repeated_without_a_second_copy(
 
 
 def test_rows_that_no_table_takes_do_not_hold_up_what_follows(lake: Lake, page: MakePage) -> None:
-    broken = page()
-    object.__setattr__(broken, "device", 7)
     good = page()
+    broken = replace(good, of_page={**good.of_page, s.DEVICE_TYPE: 7})
     with writing(lake, flush_tiles=1) as (writer, counts):
         writer.offer(broken)
         assert writer.flush(PATIENCE)
@@ -293,7 +292,7 @@ class TestService:
     def test_a_log_that_fails_costs_no_page(self, logged: SmallService) -> None:
         class Broken:
             def offer(self, page: ShownPage) -> bool:
-                raise RuntimeError(page.page.page_id)
+                raise RuntimeError(page.of_page[s.PAGE_ID])
 
             def close(self) -> bool:
                 return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 from typing import Any
 
@@ -116,3 +117,12 @@ def test_what_is_kept_of_a_page_does_not_hold_on_to_what_it_was_made_from(small:
     assert shown.features.base is None
     assert shown.features.nbytes < page.matrix.nbytes
     assert all(drawn.rows.base is None for drawn in shown.drawn.values())
+
+
+def test_pages_that_wait_are_little_that_the_collector_looks_at(small: SmallService) -> None:
+    gc.collect()
+    before = len(gc.get_objects())
+    waiting = [ShownPage.of(made(small, "ana")) for _ in range(20)]
+    gc.collect()
+    each = (len(gc.get_objects()) - before) / len(waiting)
+    assert each < waiting[0].tiles / 2
