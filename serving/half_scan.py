@@ -52,18 +52,20 @@ class HalfScan:
         if eligible is not None:
             selector = faiss.IDSelectorBitmap(np.packbits(eligible, bitorder="little"))
         found = self._copies.search(query[None, :], wanted, params=faiss.SearchParameters(sel=selector))
-        present = found[1][0] >= 0
-        scores, numbers = found[0][0][present], found[1][0][present]
+        scores, numbers = found[0][0], found[1][0]
+        if numbers[-1] < 0:  # so many are not eligible; what is missing stands at the end
+            present = int(np.count_nonzero(numbers >= 0))
+            scores, numbers = scores[:present], numbers[:present]
         if len(numbers) <= k:
             return scores, numbers
-        length = float(np.linalg.norm(query))
+        length = float(np.sqrt(query @ query))
         slack = length * self._errors[numbers]
-        certain = np.partition(scores - slack, -k)[-k]  # k of them have at least this
+        certain = scores[k - 1] - slack[:k].max()  # k of them have at least this
         unseen = len(numbers) == wanted < len(self._vectors)
         if unseen and scores[-1] + length * self._largest_error >= certain:
             return self._search_in_full(query, k, eligible)
-        doubted = np.partition(scores + slack, -k - 1)[-k - 1]  # at most k of them have more than this
-        in_doubt = (scores + slack >= certain) & (scores - slack <= doubted)
+        doubted = scores[k] + slack[k:].max()  # at most k of them have more than this
+        in_doubt = np.flatnonzero((scores + slack >= certain) & (scores - slack <= doubted))
         scores[in_doubt] = self._vectors[numbers[in_doubt]] @ query
         order = np.argsort(-scores, kind="stable")[:k]
         return scores[order], numbers[order]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_repo.transforms.towers import item_tower
-from serving.candidates.charts import Charts
+from serving.candidates.charts import EVERYWHERE, Charts
 from serving.catalogue import Rows
 from serving.index import VectorIndex
 from serving.ranking import Ranker
@@ -94,16 +94,17 @@ class Models:
             name: curve[: int(np.count_nonzero(curve)) or 1]
             for name, curve in zip(contents.hit_rate_sources.tolist(), contents.hit_rates, strict=True)
         }
+        popularity = Charts.rank(contents.segments, contents.popularity)
         return cls(
             version=bundle.manifest.version,
             title_factors=factors,
             tower_vectors=towers,
             content_to_als=contents.content_to_als,
-            als_index=VectorIndex(with_stand_ins(factors, towers, contents.content_to_als)),
-            tower_index=VectorIndex(towers),
+            als_index=_index(with_stand_ins(factors, towers, contents.content_to_als), popularity),
+            tower_index=_index(towers, popularity),
             neighbours=Neighbours(factors, towers),
             taste=TasteModels.of(contents),
-            popularity=Charts.rank(contents.segments, contents.popularity),
+            popularity=popularity,
             trending=Charts.rank(contents.countries, contents.trending),
             trained_trending=TrainedTrending(
                 contents.countries,
@@ -128,18 +129,24 @@ class Models:
         factors = np.concatenate([self.title_factors, np.zeros((len(inputs), solved.shape[1]), np.float32)])
         came_later = np.isfinite(solved).all(axis=1) & ~factors.any(axis=1)
         factors[came_later] = solved[came_later]
+        popularity = self.popularity.extended(len(inputs))
         return replace(
             self,
             title_factors=factors,
             tower_vectors=towers,
-            als_index=VectorIndex(with_stand_ins(factors, towers, self.content_to_als)),
-            tower_index=VectorIndex(towers),
+            als_index=_index(with_stand_ins(factors, towers, self.content_to_als), popularity),
+            tower_index=_index(towers, popularity),
             neighbours=Neighbours(factors, towers),
             taste=self.taste.knowing(factors),
-            popularity=self.popularity.extended(len(inputs)),
+            popularity=popularity,
             trending=self.trending.extended(len(inputs)),
             vectors=self.vectors.extended(len(inputs)),
         )
+
+
+def _index(vectors: NDArray[np.float32], popularity: Charts) -> VectorIndex:
+    """Return the index of members' searches, who more often than not look for what many watch."""
+    return VectorIndex(vectors, likely_first=popularity.orders[EVERYWHERE])
 
 
 def with_stand_ins(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from serving.index import VectorIndex
+from serving.index import HALVED_FROM, VectorIndex
 
 VECTORS = np.array([[1, 0], [3, 0], [0, 2], [0, 0], [-1, 0]], dtype=np.float32)
 QUERY = np.array([1, 0.5], dtype=np.float32)
@@ -21,6 +21,20 @@ def test_only_eligible_titles_are_found() -> None:
     eligible = np.array([True, False, True, True, False])
     rows, _ = VectorIndex(VECTORS).search(QUERY, 10, eligible)
     assert sorted(rows) == [0, 2]
+
+
+@pytest.mark.parametrize("titles", [500, HALVED_FROM + 100])
+def test_the_order_of_the_scan_changes_nothing(titles: int) -> None:
+    generator = np.random.default_rng(3)
+    vectors = generator.normal(size=(titles, 16)).astype(np.float32)
+    vectors[::9] = 0
+    eligible, query = generator.random(titles) < 0.6, generator.normal(size=16).astype(np.float32)
+    rows, scores = VectorIndex(vectors).search(query, 200, eligible)
+    shuffled = VectorIndex(vectors, likely_first=generator.permutation(titles))
+    again, same = shuffled.search(query, 200, eligible)
+    np.testing.assert_array_equal(again, rows)
+    np.testing.assert_allclose(same, scores, rtol=1e-3)
+    assert [shuffled.has(row) for row in range(20)] == [row % 9 != 0 for row in range(20)]
 
 
 @pytest.mark.parametrize("eligible_share", [1.0, 0.8])
