@@ -134,13 +134,15 @@ class Metrics:
             ["view"], registry=r, multiprocess_mode="livemax",
         )  # fmt: skip
         self._views: set[str] = set()
-        self._stage = cache(self._stages.labels)  # looking a child up takes longer than counting
+        # Looking a child up takes longer than counting; every page counts some dozens of times.
+        self._stage, self._slow_stage = cache(self._stages.labels), cache(self._over_budget.labels)
+        self._vector, self._read = cache(self._vectors.labels), cache(self._member_reads.labels)
 
     def stage_finished(self, name: str, seconds: float, budget_ms: float) -> None:
         """Count one stage's time."""
         self._stage(name).observe(seconds)
         if seconds * 1e3 > budget_ms:
-            self._over_budget.labels(name).inc()
+            self._slow_stage(name).inc()
 
     def stage_failed(self, name: str) -> None:
         """Count one failure."""
@@ -152,7 +154,7 @@ class Metrics:
 
     def vector_used(self, source: str) -> None:
         """Count where a page's vector came from; see :func:`serving.taste.vector_source`."""
-        self._vectors.labels(source).inc()
+        self._vector(source).inc()
 
     def page_made(self, outcome: str) -> None:
         """Count one page: ``full``, ``degraded``, ``static`` or ``refused``."""
@@ -174,7 +176,7 @@ class Metrics:
 
     def member_read(self, outcome: str) -> None:
         """Count a read of a member's features; see :data:`serving.steady_reader.OUTCOMES`."""
-        self._member_reads.labels(outcome).inc()
+        self._read(outcome).inc()
 
     def views_as_of(self, newest: Mapping[str, datetime]) -> None:
         """Tell of when the newest rows of each feature view are; those told of before and gone now are 0."""

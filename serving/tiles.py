@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import lru_cache
 from math import isnan
 from typing import Any, Final
 
@@ -90,9 +90,14 @@ def _fraction(watched: float | None) -> float | None:
     return None if watched is None or isnan(watched) else min(max(watched, 0.0), 1.0)
 
 
-def _reason(query: Query, row: PlacedRow, sources: Sequence[str]) -> str:
+def _reason(query: Query, row: PlacedRow, sources: tuple[str, ...]) -> str:
     if row.seed is not None:
         return row_title(query, row)
     if row.row_type in _ROW_REASONS:
         return _ROW_REASONS[row.row_type]
+    return _found_by(sources)
+
+
+@lru_cache(maxsize=512)
+def _found_by(sources: tuple[str, ...]) -> str:
     return next(reason for source, reason in _REASONS if source in sources)

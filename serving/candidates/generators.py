@@ -132,7 +132,7 @@ GENERATORS: Final = (
     CandidateGenerator(mix.CONTINUE_WATCHING, continue_watching, 0.05, personal=True),
     CandidateGenerator(mix.ALS, als, 0.5, personal=True),
     CandidateGenerator(mix.TWO_TOWER, two_tower, 0.7, personal=True, costly=True),
-    CandidateGenerator(mix.SIMILAR, similar, 0.1, personal=True),
+    CandidateGenerator(mix.SIMILAR, similar, 0.5, personal=True),  # SEEDS searches where none is cached
     CandidateGenerator(mix.TRENDING_IN_COUNTRY, trending_in_country, 0.1),
     CandidateGenerator(mix.TRENDING, trending, 0.1),
     CandidateGenerator(mix.POPULARITY, popularity, 0.1),
