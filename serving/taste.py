@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from feature_repo import schema as s
 from feature_repo.transforms.fold_in import updated_vector
 from feature_repo.transforms.member_prior import member_vector
-from feature_repo.transforms.picks import pick_weight, taste_history
+from feature_repo.transforms.picks import Taste, pick_weight, taste_history
 from feature_repo.transforms.towers import context_inputs, history_weights, user_tower
 from serving.eligibility import Visit
 from serving.members import Member
@@ -30,18 +30,19 @@ def with_taste(visit: Visit) -> Member:
     weight = pick_weight(visit.request.now_us, member.first_watched_at)
     row_of = visit.state.catalogue.row_of
     picked = np.array([row_of[title] for title in member.picks if title in row_of], dtype=np.int64)
-    rows, fractions = taste_history(rows, fractions, picked, weight)
+    taste = taste_history(rows, fractions, picked, weight)
     features = member.features
     solved = member.embedding is None or (len(picked) > 0 and weight > 0)
-    if solved and len(rows) and models.confidence is not None:
+    if solved and len(taste.rows) and models.confidence is not None:
         vector = member_vector(
-            rows, fractions, models.title_factors, models.gram, models.confidence, models.prior
-        )
+            taste.rows, taste.fractions, models.title_factors, models.gram, models.confidence, models.prior,
+            taste.weights,
+        )  # fmt: skip
         features = {**features, s.USER_EMBEDDING: vector[None, :]}
         member = replace(member, features=features)
     else:
         member = replace(member, als_vector=_updated(visit))
-    return replace(member, tower_vector=_tower_vector(visit, rows, fractions))
+    return replace(member, tower_vector=_tower_vector(visit, taste))
 
 
 def vector_source(visit: Visit, member: Member) -> str:
@@ -81,13 +82,12 @@ def _history(visit: Visit) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     return rows, np.array([fraction for _, fraction in known], dtype=np.float32)
 
 
-def _tower_vector(
-    visit: Visit, rows: NDArray[np.int64], fractions: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def _tower_vector(visit: Visit, taste: Taste) -> NDArray[np.float32]:
     weights = visit.state.models.taste.tower_weights
-    learned = rows < len(weights["history"])
+    learned = taste.rows < len(weights["history"])
+    counts = (history_weights(taste.fractions) * taste.weights)[learned]
     context = context_inputs(np.array([visit.request.now_us]), np.array([visit.request.device]))
-    vector: NDArray[np.float32] = user_tower(
-        weights, rows[learned][None, :], history_weights(fractions[learned])[None, :], context
-    )[0]
+    vector: NDArray[np.float32] = user_tower(weights, taste.rows[learned][None, :], counts[None, :], context)[
+        0
+    ]
     return vector

@@ -33,18 +33,21 @@ def fold_in(
     factors: NDArray[np.float32],
     gram: NDArray[np.float32],
     confidence: Confidence,
+    weights: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """Solve one vector, float32 (D,), from the observed ``rows`` of the other side's ``factors`` (n, D).
 
-    ``rows`` are distinct, ``fractions`` (0 to 1) what was watched of each; ``gram`` is
-    :func:`gram_matrix` of ``factors``. Nothing observed gives the zero vector. Raises ``ValueError`` where
+    ``rows`` are distinct, ``fractions`` (0 to 1) what was watched of each, ``weights`` (0 to 1) how much each
+    says beyond what an unobserved row says, all of it without them; ``gram`` is :func:`gram_matrix` of
+    ``factors``. Nothing observed gives the zero vector. Raises ``ValueError`` where
     the system cannot be solved, as with numbers that are not finite.
     """
     seen = factors[rows]
     signed = signed_confidence(fractions, confidence.alpha, confidence.minimum_fraction)
-    left = gram + (seen.T * (np.abs(signed) - 1)) @ seen
+    weights = np.ones(len(rows), dtype=np.float32) if weights is None else weights
+    left = gram + (seen.T * (weights * (np.abs(signed) - 1))) @ seen
     left[np.diag_indices_from(left)] += np.float32(confidence.regularization)
-    right = np.maximum(signed, 0) @ seen
+    right = (weights * np.maximum(signed, 0)) @ seen
     return solve(left, right, len(rows))
 
 

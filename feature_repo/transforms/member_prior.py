@@ -53,20 +53,23 @@ def member_vector(
     gram: NDArray[np.float32],
     confidence: Confidence,
     prior: MemberPrior,
+    weights: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """Return a member's vector, float32 (D,), from the titles they watched and how far.
 
-    Arguments as for :func:`feature_repo.transforms.fold_in.fold_in`. With more than FEW_TITLES it is that;
-    with fewer the most probable vector under ``prior``. Of somebody who has watched nothing it is the mean.
+    Arguments as for :func:`feature_repo.transforms.fold_in.fold_in`. With more than FEW_TITLES, of full
+    weight, it is that; with fewer the most probable vector under ``prior``. Of somebody who has watched
+    nothing it is the mean.
     """
-    if len(rows) > FEW_TITLES:
-        return fold_in(rows, fractions, factors, gram, confidence)
+    weights = np.ones(len(rows), dtype=np.float32) if weights is None else weights
+    if weights.sum() > FEW_TITLES:
+        return fold_in(rows, fractions, factors, gram, confidence, weights)
     seen = factors[rows]
     signed = signed_confidence(fractions, confidence.alpha, confidence.minimum_fraction)
     known = np.float32(PRIOR_STRENGTH) * prior.precision
     left = np.float32(UNWATCHED_WEIGHT) * gram + known
-    left += (seen.T * (np.abs(signed) - np.float32(UNWATCHED_WEIGHT))) @ seen
-    return solve(left, np.maximum(signed, 0) @ seen + known @ prior.mean, len(rows))
+    left += (seen.T * (weights * (np.abs(signed) - np.float32(UNWATCHED_WEIGHT)))) @ seen
+    return solve(left, (weights * np.maximum(signed, 0)) @ seen + known @ prior.mean, len(rows))
 
 
 def with_prior(

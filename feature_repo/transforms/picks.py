@@ -1,12 +1,13 @@
 """What a new member picked at sign-up, as a taste that fades while real viewing arrives.
 
 Each pick counts half a completed watch. From the first watch on it fades linearly, and after 72 hours
-it is gone: from then on only what was watched counts.
+it is gone: from then on only what was watched counts. What fades is how much the pick says, not what: as a
+fraction that falls, it would end as a title begun and left, which is a sign against it.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,18 @@ PICK_FRACTION: Final = 0.5
 """Of a completed watch."""
 PICKS_GONE_AFTER_HOURS: Final = 72.0
 """From the first watch."""
+
+
+class Taste(NamedTuple):
+    """Titles of which a member thinks something, (n,) each.
+
+    ``rows`` of the catalogue, distinct; ``fractions`` (0 to 1) what was watched of each, NaN where not
+    known; ``weights`` (0 to 1) how much each says: 1 for what was watched.
+    """
+
+    rows: NDArray[np.int64]
+    fractions: NDArray[np.float32]
+    weights: NDArray[np.float32]
 
 
 def pick_weight(now_us: float, first_watched_at_us: float) -> float:
@@ -35,16 +48,17 @@ def taste_history(
     watched_fractions: NDArray[np.floating[Any]],
     picked_rows: NDArray[np.integer[Any]],
     weight: float,
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return what was watched followed by what was picked and not watched: rows and fractions, (n,) each.
+) -> Taste:
+    """Return what was watched followed by what was picked and not watched.
 
     ``weight`` is :func:`pick_weight`; at 0 the picks are left out. A pick that was watched counts as watched.
     """
     rows = np.asarray(watched_rows, dtype=np.int64)
     fractions = np.asarray(watched_fractions, dtype=np.float32)
-    if weight <= 0 or len(picked_rows) == 0:
-        return rows, fractions
-    picked = np.asarray(picked_rows, dtype=np.int64)
+    picked = np.asarray(picked_rows if weight > 0 else [], dtype=np.int64)
     picked = picked[~np.isin(picked, rows)]
-    share = np.full(len(picked), PICK_FRACTION * weight, dtype=np.float32)
-    return np.concatenate([rows, picked]), np.concatenate([fractions, share])
+    return Taste(
+        np.concatenate([rows, picked]),
+        np.concatenate([fractions, np.full(len(picked), PICK_FRACTION, dtype=np.float32)]),
+        np.concatenate([np.ones(len(rows), np.float32), np.full(len(picked), weight, dtype=np.float32)]),
+    )

@@ -22,15 +22,23 @@ def taste_of(small: Any, user_id: str, **changed: Any) -> Member:
     return with_taste(Visit(small.service.state, PageRequest(user_id, "tv", now), replace(member, **changed)))
 
 
-def solved_by_hand(contents: BundleContents, watched: dict[int, float]) -> np.ndarray:
-    """The most probable vector under the prior, written out over the whole catalogue."""
+def solved_by_hand(
+    contents: BundleContents, watched: dict[int, float], says: dict[int, float] | None = None
+) -> np.ndarray:
+    """The most probable vector under the prior, written out over the whole catalogue.
+
+    Of some titles watched, evidence ``says`` less than all: it moves their terms that far from the unwatched.
+    """
     confidence = contents.confidence
     assert confidence is not None
     fractions = np.zeros(len(contents.title_ids))
     fractions[list(watched)] = list(watched.values())
     seen = np.isin(np.arange(len(fractions)), list(watched))
     weight = np.where(seen, 1 + confidence.alpha * fractions, 0.1)
-    likes = seen & (fractions >= confidence.minimum_fraction)
+    likes = (seen & (fractions >= confidence.minimum_fraction)) * 1.0
+    for row, share in (says or {}).items():
+        full, weight[row] = weight[row], 0.1 + share * (weight[row] - 0.1)
+        likes[row] *= share * full / weight[row]  # so that weight * likes is share * full
     y, users = contents.title_factors.astype(np.float64), contents.user_factors.astype(np.float64)
     precision = 0.5 * np.linalg.inv(np.cov(users.T) + 1e-4 * np.eye(y.shape[1]))
     left = y.T @ (weight[:, None] * y) + precision
@@ -80,7 +88,20 @@ def test_who_has_picks_that_still_count_is_solved_anew_from_both(
     first = epoch_microseconds(small.time[0] - timedelta(hours=36))
     member = taste_of(small, "ana", picks=("t005",), first_watched_at=float(first))
     watched = {10: 0.9, 11: 0.2, 20: 0.8}
-    np.testing.assert_allclose(member.embedding, solved_by_hand(contents, watched | {5: 0.25}), atol=2e-3)
+    expected = solved_by_hand(contents, watched | {5: 0.5}, says={5: 0.5})
+    np.testing.assert_allclose(member.embedding, expected, atol=2e-3)
+
+
+def test_a_pick_that_is_nearly_gone_is_no_sign_against_its_title(small: Any) -> None:
+    watched_for = [timedelta(hours=hours) for hours in (56, 60, 71.9)]
+    instants = [float(epoch_microseconds(small.time[0] - since)) for since in watched_for]
+    factor = small.service.state.models.title_factors[5]
+    scores = [
+        float(factor @ taste_of(small, "eve", picks=("t005",), first_watched_at=first).embedding)
+        for first in instants
+    ]
+    assert scores[0] > scores[1] > scores[2]
+    assert scores[0] - scores[1] < 4 * (scores[1] - scores[2])  # no cliff where it falls below a fraction
 
 
 def test_after_72_hours_of_viewing_picks_count_no_more(small: Any, contents: BundleContents) -> None:

@@ -161,7 +161,7 @@ class _Solver:
     ) -> _Found:
         """Return the candidates after the first ``watches`` and with ``picked`` titles."""
         retrieval, confidence = self._retrieval, self._retrieval.factors.confidence
-        rows, fractions = taste_history(member.titles[:watches], member.fractions[:watches], picked, 1.0)
+        rows, fractions, _ = taste_history(member.titles[:watches], member.fractions[:watches], picked, 1.0)
         orders = {mix.POPULARITY: chart}
         als_vector = tower_vector = None
         if len(rows) and confidence is not None:

@@ -14,7 +14,7 @@ from feature_repo.transforms.encoding import Arrays
 from feature_repo.transforms.fold_in import gram_matrix
 from feature_repo.transforms.latest_titles import latest_titles
 from feature_repo.transforms.member_prior import MemberPrior, member_vector
-from feature_repo.transforms.picks import pick_weight, taste_history
+from feature_repo.transforms.picks import Taste, pick_weight, taste_history
 from feature_repo.transforms.towers import context_inputs, history_weights, user_tower
 from training.bundle import BundleContents
 
@@ -83,17 +83,18 @@ class BundleTaste:
         vector = stored[s.USER_EMBEDDING][0]
         if str(stored[s.MODEL_VERSION][0]) not in versions:
             vector = self._own_vector(user_id)
-        rows, fractions, picked = self._history(stored, now_us)
+        taste, picked = self._taste(stored, now_us)
         confidence = self.contents.confidence
         known = bool(np.isfinite(vector).all() and vector.any())
-        if confidence is not None and len(rows) and (picked or not known):
+        if confidence is not None and len(taste.rows) and (picked or not known):
             vector = member_vector(
-                rows, fractions, self.contents.title_factors, self._gram, confidence, self._prior
-            )
+                taste.rows, taste.fractions, self.contents.title_factors, self._gram, confidence, self._prior,
+                taste.weights,
+            )  # fmt: skip
         weights = self.contents.tower_weights
         context = context_inputs(np.array([now_us]), np.array([device]))
         tower: NDArray[np.float32] = user_tower(
-            weights, rows[None, :], history_weights(fractions)[None, :], context
+            weights, taste.rows[None, :], (history_weights(taste.fractions) * taste.weights)[None, :], context
         )[0]
         return vector, tower
 
@@ -104,8 +105,8 @@ class BundleTaste:
             return vector
         return np.full(self.contents.title_factors.shape[1], np.nan, dtype=np.float32)
 
-    def _history(self, stored: Arrays, now_us: float) -> tuple[NDArray[np.int64], NDArray[np.float32], bool]:
-        """Return the rows that taste is made of, their fractions, and whether picks are among them."""
+    def _taste(self, stored: Arrays, now_us: float) -> tuple[Taste, bool]:
+        """Return the titles that taste is made of, and whether picks still count."""
         latest = latest_titles(
             stored[s.SESSION_TITLE_IDS][0], stored[s.SESSION_WATCH_FRACTIONS][0],
             stored[s.RECENT_TITLE_IDS][0], stored[s.RECENT_WATCH_FRACTIONS][0],
@@ -118,5 +119,4 @@ class BundleTaste:
         weight = pick_weight(now_us, first)
         picks = [row_of[t] for t in map(str, stored[s.SELECTED_TITLE_IDS][0]) if t in row_of]
         picked = np.array(picks, dtype=np.int64)
-        rows, fractions = taste_history(rows, fractions, picked, weight)
-        return rows, fractions, len(picked) > 0 and weight > 0
+        return taste_history(rows, fractions, picked, weight), len(picked) > 0 and weight > 0

@@ -3,6 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from feature_repo.transforms.confidence import Confidence
+from feature_repo.transforms.fold_in import gram_matrix
+from feature_repo.transforms.member_prior import FEW_TITLES, MemberPrior, member_vector
 from feature_repo.transforms.picks import PICK_FRACTION, pick_weight, taste_history
 
 HOUR = 3_600_000_000.0
@@ -15,18 +18,40 @@ def test_a_pick_fades_from_the_first_watch_and_is_gone_after_72_hours(hours: flo
     assert pick_weight(1e15, 1e15 - hours * HOUR) == pytest.approx(weight)
 
 
-def test_each_pick_counts_half_a_completed_watch_times_what_is_left_of_it() -> None:
-    rows, fractions = taste_history(np.array([4]), np.array([0.9]), np.array([7, 2]), 0.5)
-    assert rows.tolist() == [4, 7, 2]
-    assert fractions == pytest.approx([0.9, PICK_FRACTION / 2, 0.25])
+def test_each_pick_is_half_a_completed_watch_and_says_what_is_left_of_it() -> None:
+    taste = taste_history(np.array([4]), np.array([0.9]), np.array([7, 2]), 0.25)
+    assert taste.rows.tolist() == [4, 7, 2]
+    assert taste.fractions == pytest.approx([0.9, PICK_FRACTION, 0.5])
+    assert taste.weights == pytest.approx([1.0, 0.25, 0.25])
 
 
 def test_a_pick_that_was_watched_counts_as_watched() -> None:
-    rows, fractions = taste_history(np.array([4, 7]), np.array([0.9, 0.1]), np.array([7]), 1.0)
-    assert (rows.tolist(), fractions.tolist()) == ([4, 7], pytest.approx([0.9, 0.1]))
+    taste = taste_history(np.array([4, 7]), np.array([0.9, 0.1]), np.array([7]), 1.0)
+    assert (taste.rows.tolist(), taste.fractions.tolist()) == ([4, 7], pytest.approx([0.9, 0.1]))
 
 
 @pytest.mark.parametrize(("picks", "weight"), [([7], 0.0), ([], 1.0)])
 def test_without_picks_that_count_there_is_only_what_was_watched(picks: list[int], weight: float) -> None:
-    rows, _ = taste_history(np.array([4]), np.array([0.9]), np.array(picks, dtype=np.int64), weight)
-    assert rows.tolist() == [4]
+    taste = taste_history(np.array([4]), np.array([0.9]), np.array(picks, dtype=np.int64), weight)
+    assert taste.rows.tolist() == [4]
+
+
+@pytest.mark.parametrize("watched", [1, FEW_TITLES + 5])
+def test_what_a_pick_adds_falls_from_hour_to_hour_to_nothing_and_never_below(watched: int) -> None:
+    """With few titles by the prior, with many by plain fold-in."""
+    rng = np.random.default_rng(4)
+    titles = rng.normal(size=(40, 8)).astype(np.float32)
+    prior, gram = MemberPrior.of(rng.normal(size=(60, 8)).astype(np.float32)), gram_matrix(titles)
+    confidence = Confidence(alpha=10.0, regularization=1.0, minimum_fraction=0.1)
+
+    def score_of_pick(hours: float) -> float:
+        weight = pick_weight(hours * HOUR, 0.0)
+        taste = taste_history(np.arange(watched), np.full(watched, 0.9), np.array([30]), weight)
+        vector = member_vector(taste.rows, taste.fractions, titles, gram, confidence, prior, taste.weights)
+        return float(titles[30] @ vector)
+
+    scores = [score_of_pick(hours) for hours in np.arange(0, 73.0, 1.5)]
+    assert (np.diff(scores) < 0).all()
+    assert scores[-1] == pytest.approx(score_of_pick(900.0))
+    # An hour and a half before its end little of it is left.
+    assert scores[-2] - scores[-1] < 0.3 * (scores[0] - scores[-1])
