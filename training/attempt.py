@@ -22,6 +22,7 @@ from rich.console import Console
 from feature_repo.cli import open_gateway
 from feature_repo.ingest.lake import LakeError
 from feature_repo.settings import Settings
+from training.bundle import PublishAs
 from training.config import TrainingConfig
 from training.interruption import ending_on_signals
 from training.memory_plans import MemoryPlan
@@ -47,6 +48,7 @@ class Request(BaseModel):
     plan: MemoryPlan
     config: TrainingConfig
     dataset: str = ""
+    publish_as: PublishAs = "auto"
 
 
 class Answer(BaseModel):
@@ -97,6 +99,7 @@ def _retrain(request: Request, recorder: StepRecorder) -> Retrained:
         return retrain_once(
             gateway, settings, plan.of(request.config), recorder,
             clock=_wall, dataset=request.dataset, progress=progress, plan=plan.name,
+            publish_as=request.publish_as,
         )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import sys
 from contextlib import nullcontext, redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import click
 import numpy as np
@@ -24,7 +25,7 @@ from feature_repo.simulation.history import examination_probability
 from feature_repo.simulation.world import World
 from feature_repo.stream.seeding import forget as forget_stream
 from feature_repo.title_feed import TitleFeed
-from training.bundle import BundleError
+from training.bundle import BundleError, PublishAs
 from training.champion import champion_of, hit_rates_of
 from training.cold_start import measure_cold_start
 from training.config import TrainingConfig
@@ -114,20 +115,25 @@ def pipeline(data: Path | None, config_file: Path | None, as_json: bool, simulat
 @main.command()
 @config_option
 @click.option("--dataset", default="", help="Name of the data, for the report.")
+@click.option(
+    "--publish-as", default="champion", show_default=True, type=click.Choice(get_args(PublishAs)),
+    help="What the bundle is to be; auto: champion, but challenger where people chose the one that serves.",
+)  # fmt: skip
 @_json
-def run(config_file: Path | None, dataset: str, as_json: bool) -> None:
+def run(config_file: Path | None, dataset: str, publish_as: PublishAs, as_json: bool) -> None:
     """Train on the features that are there, and publish a bundle.
 
     \b
     Examples:
         python -m training run
         python -m training run --config settings.json --json
+        python -m training run --config deeper.json --publish-as challenger
     """
     config, console = read_config(config_file), Console(stderr=True, log_path=False)
     recorder = StepRecorder(console.log)
     with recorder.step("join impressions"):
         join_impressions(Lake(Settings.from_environment().lake), datetime.now(UTC))
-    _train(config, recorder, console, dataset, as_json)
+    _train(config, recorder, console, dataset, as_json, publish_as)
 
 
 @main.command("solve-titles")
@@ -215,7 +221,12 @@ def defaults() -> None:
 
 
 def _train(
-    config: TrainingConfig, recorder: StepRecorder, console: Console, dataset: str, as_json: bool
+    config: TrainingConfig,
+    recorder: StepRecorder,
+    console: Console,
+    dataset: str,
+    as_json: bool,
+    publish_as: PublishAs = "champion",
 ) -> None:
     settings = Settings.from_environment()
     with open_gateway(settings) as gateway:
@@ -227,7 +238,7 @@ def _train(
                     gateway, Lake(settings.lake), settings, config, recorder,
                     now=datetime.now(UTC), dataset=dataset, progress=progress,
                     truth=_truth(settings) if dataset == SIMULATED else None,
-                    examination=_EXAMINATION if dataset == SIMULATED else None,
+                    examination=_EXAMINATION if dataset == SIMULATED else None, publish_as=publish_as,
                 )  # fmt: skip
         except (ValueError, FileNotFoundError, LakeError, BundleError) as error:
             raise click.ClickException(str(error)) from error

@@ -13,6 +13,7 @@ from feature_repo.progress import Progress
 from feature_repo.schema import Table
 from feature_repo.settings import Settings
 from feature_repo.store import FeatureGateway
+from training.bundle import PublishAs
 from training.champion import WarmStart
 from training.config import TrainingConfig
 from training.embeddings import embedding_tables
@@ -42,6 +43,7 @@ def train(
     progress: Progress | None = None,
     start: WarmStart | None = None,
     plan: str | None = None,
+    publish_as: PublishAs = "champion",
 ) -> str:
     """Train, judge, publish and report; return the bundle's version.
 
@@ -51,7 +53,7 @@ def train(
     ``examination``; ``progress`` follows the towers' training. With ``start`` the core
     model of the bundle begins with those factors, and only vectors that moved are brought online; the fits
     before a window that is looked at begin with them only if they know nothing of that window. ``plan`` names
-    the memory plan that made ``config``, for the bundle's manifest. Same data,
+    the memory plan that made ``config``, for the bundle's manifest, ``publish_as`` its alias. Same data,
     seed, configuration and start: same metrics.
     """
     with recorder.step("read events"):
@@ -84,7 +86,7 @@ def train(
         online = bring_online(data, final, config, now, only_moved=warm)
     trained = Trained(final, fitted, order, measured, judgement, online, examination)
     with recorder.step("bundle"):
-        version = publish(data, trained, config, settings, now, plan)
+        version = publish(data, trained, config, settings, now, plan, publish_as)
     report(data, trained, settings, recorder, version=version, created_at=now, dataset=dataset)
     return version
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from feature_repo.settings import Settings
 from feature_repo.transforms.candidate_mix import CANDIDATES, HitRates
-from training.bundle import CHAMPION, BundleAliases, BundleContents, write_bundle
+from training.bundle import CHAMPION, BundleAliases, BundleContents, PublishAs, write_bundle
 from training.calibration import calibration_curve
 from training.config import TrainingConfig
 from training.generating import charts_as_of
@@ -50,8 +50,9 @@ def publish(
     settings: Settings,
     created_at: datetime,
     plan: str | None = None,
+    publish_as: PublishAs = "champion",
 ) -> str:
-    """Write the bundle, made by a memory ``plan``, and make it the champion; return its version."""
+    """Write the bundle, made by a memory ``plan``, and give it its alias; return its version."""
     aliases = BundleAliases(settings.bundles)
     version = write_bundle(
         settings.bundles,
@@ -65,7 +66,7 @@ def publish(
         | {"ranker_input": dict(trained.fitted.reference)},
         memory_plan=plan,
     )
-    aliases.set(CHAMPION, version)
+    aliases.publish(version, publish_as)
     return version
 
 

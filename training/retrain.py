@@ -14,6 +14,7 @@ from feature_repo.progress import Progress
 from feature_repo.settings import Settings
 from feature_repo.store import FeatureGateway
 from feature_repo.title_feed import TitleFeed
+from training.bundle import CHAMPION, Alias, BundleAliases, PublishAs
 from training.champion import champion_bundle, champion_of, warm_start_of
 from training.config import TrainingConfig
 from training.moved import Published
@@ -31,7 +32,9 @@ class Retrained:
     published: dict[str, Published]
     solved: list[str]
     unsolved_because: str | None = None
-    """Why the titles left over could not be solved; the bundle is in service all the same."""
+    """Why the titles left over could not be solved; the bundle is out all the same."""
+    alias: Alias = "champion"
+    """What the bundle is called."""
 
 
 def retrain_once(
@@ -44,13 +47,15 @@ def retrain_once(
     dataset: str = "",
     progress: Progress | None = None,
     plan: str | None = None,
+    publish_as: PublishAs = "auto",
 ) -> Retrained:
     """Rebuild the features, train from the champion's factors, publish, and solve the titles left over.
 
     Without a champion whose factors fit it trains from nothing, as the first time. The content encoder stays
     the one of the features that are there, whose vectors a running server goes on making for new titles.
-    ``plan`` names the memory plan for the bundle's manifest.
-    Whatever raises leaves the champion in service: the bundle becomes champion in one step, near the end.
+    ``plan`` names the memory plan for the bundle's manifest, ``publish_as`` what the bundle is to be.
+    Whatever raises leaves the champion in service: the bundle becomes champion in one step, near the end, or
+    challenger where people chose the champion.
     """
     lake, now = Lake(settings.lake), clock()
     with recorder.step("join impressions"):
@@ -63,16 +68,21 @@ def retrain_once(
     start = None if champion is None else warm_start_of(champion, config)
     version = train(
         gateway, lake, settings, config, recorder,
-        now=now, dataset=dataset, progress=progress, start=start, plan=plan,
+        now=now, dataset=dataset, progress=progress, start=start, plan=plan, publish_as=publish_as,
     )  # fmt: skip
-    published = _published(settings, version)
+    published, alias = _published(settings, version), alias_of(settings, version)
     if config.core_model != "als":
-        return Retrained(version, published, [])
+        return Retrained(version, published, [], alias=alias)
     try:
         with recorder.step("new titles"):
-            return Retrained(version, published, solve_new_titles(gateway, settings, clock()))
+            return Retrained(version, published, solve_new_titles(gateway, settings, clock()), alias=alias)
     except Exception as error:  # whatever it is: the bundle is out, and the next look tries again
-        return Retrained(version, published, [], reason_of(error))
+        return Retrained(version, published, [], reason_of(error), alias)
+
+
+def alias_of(settings: Settings, version: str) -> Alias:
+    """Return what a bundle that was just published is called."""
+    return "champion" if BundleAliases(settings.bundles).get(CHAMPION) == version else "challenger"
 
 
 def reason_of(error: Exception) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, Never
+from typing import Final, Never, get_args
 
 import click
 from rich.console import Console
@@ -16,6 +16,7 @@ from rich.console import Console
 from feature_repo.durations import Duration
 from feature_repo.settings import Settings
 from training.attempt import Request
+from training.bundle import CHALLENGER, PublishAs
 from training.config import TrainingConfig
 from training.config_option import config_option, read_config
 from training.interruption import ending_on_signals
@@ -35,6 +36,9 @@ from training.retrain_state import (
 from training.schedule import Agenda, Schedule, Turn, keep_doing
 from training.supervision import Ended, Supervisor
 
+HELD_BACK: Final = (
+    "as challenger: the champion stays, `--publish-as champion` lets trainings decide again which one serves"
+)
 TRY_LATER: Final = 75
 """Exit status, EX_TEMPFAIL of sysexits.h: another retrain is at work."""
 _MINUTE: Final = timedelta(minutes=1)
@@ -63,6 +67,11 @@ _WEEK: Final = 7.0
     "--time-limit", default="2h", show_default=True, type=Duration(_MINUTE, or_none=True),
     help="An attempt that takes longer is ended, and made again with less; 0: none.",
 )  # fmt: skip
+@click.option(
+    "--publish-as", default="auto", show_default=True, type=click.Choice(get_args(PublishAs)),
+    help="What a bundle is to be; auto: champion, but challenger where a rollback, an activation or a "
+    "promotion chose the one that serves.",
+)  # fmt: skip
 @click.option("--metrics-port", type=click.IntRange(1, 65535), help="Serve Prometheus metrics on it.")
 @click.option(
     "--metrics-file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
@@ -82,6 +91,7 @@ def retrain(
     moved: float | None,
     titles_every: timedelta,
     time_limit: timedelta,
+    publish_as: PublishAs,
     metrics_port: int | None,
     metrics_file: Path | None,
     once: bool,
@@ -99,6 +109,8 @@ def retrain(
         python -m training retrain --every 6h --older-share 0.2 --moved 0.2
     One run, from cron or by hand; 0: published, 1: failed, 75: another is at work:
         python -m training retrain --once
+    After a rollback or a promotion: let the trainings decide again which bundle serves:
+        python -m training retrain --once --publish-as champion
     What became of the last run:
         python -m training retrain --status
 
@@ -116,7 +128,7 @@ def retrain(
     metrics = RetrainMetrics(settings.home)
     if metrics_port is not None:
         metrics.serve(metrics_port)
-    work = Work(config, dataset, Supervisor(settings, time_limit or None))
+    work = Work(config, dataset, Supervisor(settings, time_limit or None), publish_as)
     retraining = Retraining(
         settings.home, work, every, Console(stderr=True, log_path=False), metrics, metrics_file
     )
@@ -140,10 +152,13 @@ class Work:
     config: TrainingConfig
     dataset: str
     supervisor: Supervisor
+    publish_as: PublishAs = "auto"
 
     def retrain(self, plan: MemoryPlan, lock: int) -> Ended:
         """Make one attempt at a retrain."""
-        request = Request(job="retrain", plan=plan, config=self.config, dataset=self.dataset)
+        request = Request(
+            job="retrain", plan=plan, config=self.config, dataset=self.dataset, publish_as=self.publish_as
+        )
         return self.supervisor.attempt(request, lock)
 
     def solve_titles(self, lock: int) -> Ended:
@@ -271,6 +286,8 @@ def summary(record: RetrainRecord) -> str:
         parts.insert(
             1, f"memory plan {record.attempts[-1].plan}, after {len(record.attempts) - 1} that failed"
         )
+    if record.alias == CHALLENGER:
+        parts.insert(1, HELD_BACK)
     parts.append(f"{record.solved_titles} new titles solved")
     if record.reason:
         parts.append(f"new titles wait: {record.reason}")

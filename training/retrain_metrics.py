@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, start_http_server, write_to_tex
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from training.bundle import CHALLENGER
 from training.memory_plans import PLANS
 from training.retrain_run import known_record
 from training.retrain_state import RetrainRecord, Tally
@@ -60,6 +61,11 @@ def _gauges(record: RetrainRecord | None, tally: Tally) -> Iterator[GaugeMetricF
     yield GaugeMetricFamily(
         "marquee_retrain_failed_in_a_row", "Retrains that failed since the last that published.",
         value=tally.failed_in_a_row,
+    )  # fmt: skip
+    held = record is not None and record.alias == CHALLENGER
+    yield GaugeMetricFamily(
+        "marquee_retrain_held_back", "1 where the last retrain published a challenger, as people chose the "
+        "champion or wanted no more, else 0.", value=held,
     )  # fmt: skip
     if record is not None:
         yield GaugeMetricFamily(

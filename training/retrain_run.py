@@ -98,7 +98,7 @@ class _Run:
         assert result is not None
         published_at = self._record.began_at + timedelta(seconds=self._seconds() - self._began)
         return self._end(
-            "published", bundle=result.version, published=result.published,
+            "published", bundle=result.version, alias=result.alias, published=result.published,
             solved_titles=len(result.solved), reason=result.unsolved_because,
             tally=self._record.tally.model_copy(
                 update={"published_at": published_at, "published_plan": plan.name}

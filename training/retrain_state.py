@@ -14,6 +14,7 @@ from typing import Final, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from feature_repo.replacing import replace_file
+from training.bundle import Alias
 from training.moved import Published
 from training.schedule import Turn
 
@@ -59,9 +60,9 @@ class Tally(BaseModel):
 class RetrainRecord(BaseModel):
     """The last run of a home. ``slot`` as in :mod:`training.schedule`, of ``period_seconds`` each.
 
-    ``bundle`` is the version that was published, ``reason`` why a run failed, ``seconds`` how long it took.
-    ``plan`` is the memory plan that is being tried, or that made the bundle; ``attempts`` are those that
-    ended.
+    ``bundle`` is the version that was published, as ``alias``, ``reason`` why a run failed, ``seconds`` how
+    long it took. ``plan`` is the memory plan that is being tried, or that made the bundle; ``attempts`` are
+    those that ended.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -73,6 +74,7 @@ class RetrainRecord(BaseModel):
     outcome: Outcome
     seconds: float | None = None
     bundle: str | None = None
+    alias: Alias = "champion"
     reason: str | None = None
     published: dict[str, Published] = {}
     solved_titles: int = 0

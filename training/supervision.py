@@ -21,8 +21,8 @@ from pydantic import ValidationError
 from feature_repo.redis_server import running_redis
 from feature_repo.settings import Settings
 from training.attempt import STOP_SECONDS, Answer, Request
-from training.bundle import CHAMPION, BundleAliases, list_bundles
-from training.retrain import Retrained, reason_of
+from training.bundle import ALIASES, BundleAliases, list_bundles
+from training.retrain import Retrained, alias_of, reason_of
 from training.retrain_state import FailureKind
 
 _LONGEST_REASON: Final = 2_000
@@ -89,13 +89,17 @@ class Supervisor:
         }
 
     def _unless_published(self, ended: Ended, known: set[str]) -> Ended:
-        """Take an attempt that failed after its bundle had come into service for one that published."""
+        """Take an attempt that failed after its bundle had got its alias for one that published."""
         if ended.failure is None:
             return ended
-        champion = BundleAliases(self._settings.bundles).get(CHAMPION)
-        if champion is None or champion in known:
+        aliases = BundleAliases(self._settings.bundles)
+        version = next(
+            (one for one in map(aliases.get, ALIASES) if one is not None and one not in known), None
+        )
+        if version is None:
             return ended
-        retrained = Retrained(champion, {}, [], f"after publishing, {ended.reason}")
+        reason = f"after publishing, {ended.reason}"
+        retrained = Retrained(version, {}, [], reason, alias_of(self._settings, version))
         peak = 0.0 if ended.answer is None else ended.answer.peak_mib
         return Ended(Answer(retrained=retrained, peak_mib=peak))
 

@@ -45,6 +45,9 @@ def test_the_record_is_told_as_it_stands_at_every_look(tmp_path: Path) -> None:
     assert told["marquee_retrain_published_timestamp_seconds"] == NOON.timestamp()
     assert told["marquee_retrain_began_timestamp_seconds"] == NOON.timestamp()
     assert told["marquee_retrain_published_plan"] == 1
+    assert told["marquee_retrain_held_back"] == 0
+    write_record(tmp_path, RECORD.model_copy(update={"outcome": "published", "alias": "challenger"}))
+    assert values(generate_latest(metrics.registry).decode())["marquee_retrain_held_back"] == 1
 
 
 def test_a_damaged_record_is_told_as_none(tmp_path: Path) -> None:

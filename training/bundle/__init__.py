@@ -5,7 +5,7 @@ Training writes them, serving reads them; nothing here needs a training library.
 
 from __future__ import annotations
 
-from training.bundle.aliases import ALIASES, CHALLENGER, CHAMPION, BundleAliases
+from training.bundle.aliases import ALIASES, CHALLENGER, CHAMPION, Alias, BundleAliases, PublishAs
 from training.bundle.contents import BundleContents
 from training.bundle.errors import BundleError, OtherSchemaError
 from training.bundle.history import AliasChange
@@ -25,6 +25,7 @@ __all__ = [
     "CHALLENGER",
     "CHAMPION",
     "FORMAT_VERSION",
+    "Alias",
     "AliasChange",
     "Bundle",
     "BundleAliases",
@@ -34,6 +35,7 @@ __all__ = [
     "FileRecord",
     "Manifest",
     "OtherSchemaError",
+    "PublishAs",
     "is_version",
     "list_bundles",
     "load_bundle",

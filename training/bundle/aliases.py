@@ -20,6 +20,8 @@ CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
 """The alias of the bundle that may come to serve."""
 ALIASES: Final[tuple[str, ...]] = get_args(Alias)
+PublishAs = Literal["auto", "champion", "challenger"]
+"""What a training's bundle is to be; ``auto``: champion, unless people chose the one that serves."""
 ALIASES_FILE: Final = "aliases.json"
 LOCK_FILE: Final = "aliases.lock"
 _CONTENT: Final = TypeAdapter(dict[Alias, Version])
@@ -54,7 +56,7 @@ class BundleAliases:
             raise BundleError(self._file, error.errors()[0]["msg"], expected, remedy) from error
 
     def set(self, alias: str, version: str, *, rollback: bool = False) -> AliasChange:
-        """Point an alias to a published version and keep the change in the history.
+        """Point an alias to a published version, as people want it, and keep the change in the history.
 
         ``rollback`` says that this takes a change back. Raises :class:`BundleError` if there is no such
         version.
@@ -63,7 +65,26 @@ class BundleAliases:
         check_version(version, self._file)
         self._expect_folder(alias, version)
         with writing(self._root / LOCK_FILE):
-            return self._put(alias, version, rollback)
+            return self._put(alias, version, "people", rollback)
+
+    def publish(self, version: str, publish_as: PublishAs = "auto") -> AliasChange:
+        """Give the bundle that a training made its alias; raises :class:`BundleError` as :meth:`set` does.
+
+        Where people chose the champion, by a rollback, an activation or a promotion, ``auto`` makes it the
+        challenger: what was taken back must not return with the next hour's training.
+        """
+        self._expect_folder(CHAMPION, version)
+        with writing(self._root / LOCK_FILE):
+            chosen = publish_as == "auto" and self.chosen_champion() is not None
+            alias = CHALLENGER if chosen or publish_as == CHALLENGER else CHAMPION
+            return self._put(alias, version, "training")
+
+    def chosen_champion(self) -> AliasChange | None:
+        """Return the change by which people made the champion what it is; None where a training did."""
+        current = self.all().get(CHAMPION)
+        changes = (one for one in reversed(self.history()) if one.alias == CHAMPION)
+        last = next((one for one in changes if one.version == current), None)
+        return last if last is not None and (last.rollback or last.by == "people") else None
 
     def roll_back(self) -> AliasChange:
         """Point the champion's alias to the champion before; raises :class:`BundleError` if there is none."""
@@ -74,7 +95,7 @@ class BundleAliases:
                 found = f"no champion before {self.all().get(CHAMPION)}"
                 remedy = "Activate a version that `python -m serving bundles list` names."
                 raise BundleError(self._root, found, "an earlier one in the history", remedy)
-            return self._put(CHAMPION, before[0], rollback=True)
+            return self._put(CHAMPION, before[0], "people", rollback=True)
 
     def history(self) -> tuple[AliasChange, ...]:
         """Return the changes, the first first; raises :class:`BundleError` if the file is damaged."""
@@ -86,14 +107,14 @@ class BundleAliases:
         versions = [] if current is None else earlier(self.history(), CHAMPION, current)
         return [version for version in versions if self._published(version)]
 
-    def _put(self, alias: str, version: str, rollback: bool) -> AliasChange:
+    def _put(self, alias: str, version: str, by: str, rollback: bool = False) -> AliasChange:
         """Change an alias with the lock held."""
         if not self._published(version):
             self._refuse(alias, version)
         aliases = self.all()
         change = AliasChange.model_validate({
             "at": self._now(), "alias": alias, "before": aliases.get(alias), "version": version,
-            "rollback": rollback,
+            "rollback": rollback, "by": by,
         })  # fmt: skip
         if change.before != version:
             append_history(self._root, change)

@@ -18,7 +18,11 @@ MOST_CHANGES: Final = 1000
 
 
 class AliasChange(BaseModel):
-    """An alias was pointed from one version (None: it was not set) to another, by a rollback or not."""
+    """An alias was pointed from one version (None: it was not set) to another, by a rollback or not.
+
+    ``by`` says who did: a ``training`` that published, or people, the decision on an experiment among them;
+    None for changes of before this was kept.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -27,6 +31,7 @@ class AliasChange(BaseModel):
     before: Version | None
     version: Version
     rollback: bool = False
+    by: Literal["training", "people"] | None = None
 
 
 _CONTENT: Final = TypeAdapter(tuple[AliasChange, ...])

@@ -173,3 +173,50 @@ def test_a_damaged_history_is_named(publish: Any, tmp_path: Path) -> None:
     (tmp_path / "alias_history.json").write_text("[1]")
     with pytest.raises(BundleError, match="alias_history"):
         BundleAliases(tmp_path).set("champion", version)
+
+
+def test_a_training_makes_its_bundle_the_champion(publish: Any, tmp_path: Path) -> None:
+    versions, aliases = three(publish), BundleAliases(tmp_path)
+    for version in versions:
+        assert aliases.publish(version).alias == "champion"
+    assert aliases.all() == {"champion": versions[2]}
+    assert [one.by for one in aliases.history()] == ["training"] * 3
+
+
+@pytest.mark.parametrize("how", ["rollback", "activation"])
+def test_what_people_chose_stays_champion_until_they_let_trainings_decide_again(
+    how: str, publish: Any, tmp_path: Path
+) -> None:
+    (first, second, third), aliases = three(publish), BundleAliases(tmp_path)
+    aliases.publish(first)
+    aliases.publish(second)
+    if how == "rollback":
+        aliases.roll_back()
+    else:
+        aliases.set("champion", first)
+    chosen = aliases.chosen_champion()
+    assert chosen is not None
+    assert (chosen.version, chosen.rollback) == (first, how == "rollback")
+    assert aliases.publish(third).alias == "challenger"
+    assert aliases.all() == {"champion": first, "challenger": third}
+    assert aliases.publish(second, "champion").alias == "champion"
+    assert aliases.chosen_champion() is None
+    assert aliases.publish(third).alias == "champion"
+
+
+def test_a_training_may_be_told_to_make_a_challenger(publish: Any, tmp_path: Path) -> None:
+    versions, aliases = three(publish), BundleAliases(tmp_path)
+    aliases.publish(versions[0])
+    assert aliases.publish(versions[1], "challenger").alias == "challenger"
+    assert aliases.publish(versions[2]).alias == "champion"
+    assert aliases.all() == {"champion": versions[2], "challenger": versions[1]}
+
+
+def test_a_history_from_before_it_was_kept_who_did_it_binds_no_training(publish: Any, tmp_path: Path) -> None:
+    versions, aliases = three(publish), BundleAliases(tmp_path)
+    aliases.set("champion", versions[0])
+    history = tmp_path / "alias_history.json"
+    changes = json.loads(history.read_text())
+    del changes[0]["by"]
+    history.write_text(json.dumps(changes))
+    assert aliases.publish(versions[1]).alias == "champion"
