@@ -74,7 +74,7 @@ def _nearest(index: VectorIndex, vector: NDArray[np.float32], limit: int, query:
 
 
 def similar(query: Query, limit: int) -> Sequence[Candidates]:
-    """Titles like the latest ones that the member completed, per seed; those of the last pages rest."""
+    """Titles like the latest ones that the member completed, per seed; others than those of the last pages."""
     found: list[Candidates] = []
     for seed in _seed_rows(query):
         between_steps()  # a seed that is not cached is a search
@@ -141,13 +141,17 @@ GENERATORS: Final = (
 
 
 def _seed_rows(query: Query) -> list[int]:
-    """Rows of titles that may be seeds, latest first, one per franchise."""
+    """Rows of titles that may be seeds, latest first, one per franchise; those that rest come last."""
+    row_of, resting = query.catalogue.row_of, query.member.resting_seeds
+    completed = [
+        title_id
+        for title_id, fraction in query.member.recent
+        if title_id in row_of and fraction >= COMPLETION_FRACTION
+    ]
     seeds: list[int] = []
     franchises: set[int] = set()
-    for title_id, fraction in query.member.recent:
-        row = query.catalogue.row_of.get(title_id)
-        if row is None or not fraction >= COMPLETION_FRACTION or title_id in query.member.resting_seeds:
-            continue
+    for title_id in sorted(completed, key=lambda title_id: title_id in resting):
+        row = row_of[title_id]
         franchise = int(query.catalogue.franchises[row])
         if franchise == NO_FRANCHISE or franchise not in franchises:
             franchises.add(franchise)
