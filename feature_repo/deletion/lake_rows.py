@@ -31,6 +31,7 @@ def erase_member(lake: Lake, user_id: str) -> dict[str, int]:
     table that is replaced meanwhile may have to be gone over again. Raises ``OSError`` where the lake cannot
     be written.
     """
+    lake.publisher.finish_killed()  # it may hold rows of theirs, and would come in afterwards
     there = [table for table in MEMBER_TABLES if lake.exists(table)]
     if not there:
         return {}

@@ -5,11 +5,12 @@ zstd files; DuckDB, pyarrow and Feast read it as it stands. Writes are staged un
 ``<root>/_staging/<id>`` and published when complete, so a reader only ever sees complete files:
 
 - On a local disk a replaced table is one directory swapped in by rename, an appended file is one rename.
+  What a killed process had begun to publish is finished when the lake is opened, or published to, next.
 - Object stores have no rename: each staged object is copied (a copy becomes visible whole), and those it
   replaces are deleted after the last copy. A reader in between can see old and new rows together, never
   less than the old ones; rows with a known key count once, so this does not change a result.
 
-If publishing fails or is interrupted, what was already published is taken back.
+If publishing fails or is interrupted, what was already published is taken back: ``publishing.py``.
 """
 
 from __future__ import annotations
@@ -19,8 +20,7 @@ import tempfile
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +33,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from feature_repo.ingest.partitions import PartitionSpill, partition_directory, partition_instants
+from feature_repo.ingest.publishing import STAGING, Publisher, staged_directory
 from feature_repo.schema import EVENT_TIMESTAMP, Table
 
 Rows: TypeAlias = "pa.Table | Iterable[pa.RecordBatch]"
@@ -60,6 +61,8 @@ class Lake:
         else:
             self.root = self._base = str(Path(root).absolute())
             self.filesystem = pafs.LocalFileSystem()
+        self.publisher = Publisher(self.filesystem, self._base)
+        self.publisher.finish_killed()
 
     def path(self, table: Table) -> str:
         """Return the directory or URL under which other programs read the table."""
@@ -104,7 +107,7 @@ class Lake:
 
     def transaction(self) -> Transaction:
         """Return a context in which writes to several tables become visible together, at its end."""
-        return Transaction(self, f"{self._base}/_staging/{uuid.uuid4().hex}")
+        return Transaction(self, f"{self._base}/{STAGING}/{uuid.uuid4().hex}")
 
     def replace(self, table: Table, data: Rows) -> int:
         """Write the whole table anew and return the number of rows; on failure the old one stays."""
@@ -156,13 +159,6 @@ class Lake:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Staged:
-    table: Table
-    directory: str
-    replaces: bool
-
-
 class Transaction:
     """Writes to a lake that become visible together when the ``with`` block ends without an error."""
 
@@ -171,8 +167,7 @@ class Transaction:
         self._filesystem = lake.filesystem
         self._staging = staging
         self._local = isinstance(lake.filesystem, pafs.LocalFileSystem)
-        self._staged: list[_Staged] = []
-        self._keep_staging = False
+        self._tables = 0
 
     def __enter__(self) -> Self:
         self._filesystem.create_dir(self._staging, recursive=True)
@@ -183,9 +178,9 @@ class Transaction:
     ) -> None:
         try:
             if kind is None:
-                self._publish()
+                self._lake.publisher.publish(self._staging)
         finally:
-            if not self._keep_staging:
+            with suppress(FileNotFoundError):  # neither published nor taken back
                 self._filesystem.delete_dir(self._staging)
 
     def replace(self, table: Table, data: Rows) -> int:
@@ -210,17 +205,17 @@ class Transaction:
         file: str | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> int:
-        staged = _Staged(table, f"{self._staging}/{len(self._staged)}/{table.name}", replaces)
+        directory = staged_directory(self._staging, self._tables, table.name, replaces)
         name = f"{file or self._next_name(table, replaces)}.parquet"
         with tempfile.TemporaryDirectory(dir=self._staging if self._local else None) as spill_directory:
             spill = PartitionSpill(table, Path(spill_directory))
             spill.add_all(_conforming(table, data))
             for partition, row_groups in spill.partitions():
-                self._write(f"{staged.directory}/{partition}", name, table, row_groups, metadata)
+                self._write(f"{directory}/{partition}", name, table, row_groups, metadata)
         if replaces and not spill.rows:
             empty = _partition_of(datetime.fromtimestamp(0, UTC), table)
-            self._write(f"{staged.directory}/{empty}", name, table, [table.arrow_schema.empty_table()])
-        self._staged.append(staged)
+            self._write(f"{directory}/{empty}", name, table, [table.arrow_schema.empty_table()])
+        self._tables += 1
         return spill.rows
 
     def _next_name(self, table: Table, replaces: bool) -> str:
@@ -242,58 +237,6 @@ class Transaction:
         ) as writer:
             for rows in row_groups:
                 writer.write_table(rows)
-
-    def _publish(self) -> None:
-        replaced: list[str] = []
-        with ExitStack() as undo:
-            for staged in self._staged:
-                if staged.replaces and self._local:
-                    self._swap_directory(staged, undo)
-                else:
-                    replaced += self._lake.files(staged.table) if staged.replaces else []
-                    self._move_files(staged, undo)
-            undo.pop_all()
-        for path in replaced:
-            self._filesystem.delete_file(path)
-
-    def _swap_directory(self, staged: _Staged, undo: ExitStack) -> None:
-        """Rename the old table aside and the new one into its place; between the two there is none."""
-        target, previous = self._lake.directory(staged.table), f"{staged.directory}.previous"
-        undo.callback(self._restore, previous, target)
-        if self._is_present(target):
-            self._filesystem.move(target, previous)
-        undo.callback(self._restore, target, staged.directory)
-        self._filesystem.move(staged.directory, target)
-
-    def _move_files(self, staged: _Staged, undo: ExitStack) -> None:
-        target = self._lake.directory(staged.table)
-        selector = pafs.FileSelector(staged.directory, allow_not_found=True, recursive=True)
-        for info in self._filesystem.get_file_info(selector):
-            if not info.is_file:
-                continue
-            source = info.path
-            destination = target + source[source.rindex(f"/{_hive_directory(source)}") :]
-            self._filesystem.create_dir(destination.rpartition("/")[0], recursive=True)
-            if not self._is_present(
-                destination
-            ):  # one that gives way cannot be put back: its successor stays
-                undo.callback(self._delete_if_present, destination)
-            self._filesystem.move(source, destination)
-
-    def _restore(self, source: str, target: str) -> None:
-        if self._is_present(source) and not self._is_present(target):
-            try:
-                self._filesystem.move(source, target)
-            except OSError as error:
-                self._keep_staging = True
-                raise LakeError(f"{target} could not be put back; move {source} there") from error
-
-    def _delete_if_present(self, path: str) -> None:
-        if self._is_present(path):
-            self._filesystem.delete_file(path)
-
-    def _is_present(self, path: str) -> bool:
-        return bool(self._filesystem.get_file_info(path).type != pafs.FileType.NotFound)
 
 
 def _hive_directory(path: str) -> str:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from feature_repo import schema as s
 from feature_repo.ingest.lake import Lake
+from feature_repo.ingest.publishing import STAGING
 from feature_repo.log_tables import SHOWN_TILES
 from feature_repo.settings import Settings
 from serving.clock import STALE_AFTER
@@ -81,18 +82,29 @@ def lake(patient: Patient) -> Iterator[Finding]:
 
 
 def _left_over(patient: Patient, opened: Lake) -> Iterator[Finding]:
-    """Find what writers that were killed have left in the staging area."""
-    staging = Path(opened.root) / "_staging"
+    """Find what writers that were killed have left in the staging area; opening finishes what it can."""
+    staging = Path(opened.root) / STAGING
     if not _is_local(patient.settings) or not staging.is_dir():
         return
     old = patient.wall() - _LEFT_OVER_AFTER
-    left = [one for one in staging.iterdir() if datetime.fromtimestamp(one.stat().st_mtime, UTC) < old]
+    if unfinished := [one for one in opened.publisher.unfinished() if _changed_at(one) < old]:
+        yield bad(
+            "lake",
+            f"{unfinished[0]} is a write that was killed and could not be finished",
+            f"make {opened.root} writable by this user, or make room, and look again",
+        )
+        return
+    left = [one for one in staging.iterdir() if _changed_at(one) < old]
     if left:
         yield warn(
             "lake",
             f"{len(left)} writes that were killed have left files behind; nobody reads them",
             f"with nothing running: rm -r {staging}",
         )
+
+
+def _changed_at(path: Path) -> datetime:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
 def events(patient: Patient) -> Iterator[Finding]:

@@ -161,22 +161,15 @@ def test_a_join_that_fails_leaves_the_impressions_as_they_were(
     join_impressions(lake, LATER)
     before = outcomes(lake)
     append(lake, events=[event(20.5, "a", "play")])
-    transaction = lake.transaction
 
-    def failing() -> Any:
-        made = transaction()
+    class NoMoves:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(lake.filesystem, name)
 
-        class NoMoves:
-            def __getattr__(self, name: str) -> Any:
-                return getattr(lake.filesystem, name)
+        def move(self, source: str, target: str) -> None:
+            raise OSError(f"disk full: {source} to {target}")
 
-            def move(self, source: str, target: str) -> None:
-                raise OSError(f"disk full: {source} to {target}")
-
-        made._filesystem = NoMoves()
-        return made
-
-    monkeypatch.setattr(lake, "transaction", failing)
+    monkeypatch.setattr(lake.publisher, "_filesystem", NoMoves())
     with pytest.raises(OSError, match="disk full"):
         join_impressions(lake, LATER)
     monkeypatch.undo()

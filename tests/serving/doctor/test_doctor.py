@@ -125,10 +125,20 @@ def write_failed_retrain(home: Home) -> None:
     (home.folder / "retrain.json").write_text(json.dumps(record))
 
 
+def leave_a_killed_write_that_nobody_can_finish(home: Home) -> None:
+    killed = home.folder / "lake" / "_staging" / "4f2a.whole"
+    killed.mkdir(parents=True)
+    long_ago = (NOW - timedelta(days=2)).timestamp()
+    os.utime(killed, (long_ago, long_ago))
+    (home.folder / "lake" / "_publish.lock").unlink(missing_ok=True)
+    (home.folder / "lake" / "_publish.lock").mkdir()
+
+
 FAULTS: dict[str, tuple[Any, str, str, str]] = {
     "no home": (lambda home: shutil.rmtree(home.folder), "home", "is not there", "make pipeline"),
     "no lake": (lambda home: shutil.rmtree(home.folder / "lake"), "lake", "is not there", "ingest"),
     "no events": (lambda home: shutil.rmtree(home.folder / "lake" / "events"), "lake", "no events", "ingest"),
+    "a killed write": (leave_a_killed_write_that_nobody_can_finish, "lake", "4f2a.whole", "writable"),
     "no features": (
         lambda home: shutil.rmtree(home.folder / "lake" / "user_snapshot"),
         "features",
