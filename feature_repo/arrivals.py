@@ -6,7 +6,9 @@ is done, and the next training and the next rebuild of the features begin there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from feature_repo import encoder_tables as tables, schema as s
-from feature_repo.ingest.lake import Lake
+from feature_repo.ingest.lake import Lake, Transaction
 from feature_repo.store import FeatureGateway
 from feature_repo.title_feed import TitleFeed
 from feature_repo.title_texts import TitleText, read_title_text
@@ -32,6 +34,18 @@ class UnknownTitleError(ValueError):
             f"selected_title_ids holds {title_id!r}, which is not in the catalogue: choose among its titles"
         )
         self.title_id = title_id
+
+
+class NotTakenInError(RuntimeError):
+    """The lake could not be written, so that nothing was taken in; the message names the remedy."""
+
+    def __init__(self, cause: OSError) -> None:
+        # Without the path, which is nobody's business who sends titles.
+        reason = type(cause).__name__ if cause.errno is None else os.strerror(cause.errno)
+        super().__init__(
+            f"the lake cannot be written ({reason}), so that nothing was taken in: make room on its disk, or "
+            "let the server write to it, and send it again"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +96,7 @@ class Arrivals:
         """Take in rows of the TITLES table, new or changed; return how many.
 
         Each row's EVENT_TIMESTAMP says since when its metadata is known; ``created_at`` (aware) stamps the
-        features made of it.
+        features made of it. Raises :class:`NotTakenInError` where the lake takes nothing.
         """
         return self._bring_online(titles, created_at, [(s.TITLES, titles)])
 
@@ -95,7 +109,7 @@ class Arrivals:
     ) -> int:
         metadata = pa.Table.from_batches([title_metadata(titles, created_at)])
         content = pa.Table.from_batches([title_content(titles, self._encoder, created_at)])
-        with self._lake.transaction() as transaction:
+        with _taking_in(self._lake) as transaction:
             for table, rows in (*raw, (s.TITLE_METADATA, metadata), (s.TITLE_CONTENT, content)):
                 transaction.append(table, rows)
         self._gateway.write_online(s.TITLE_METADATA, metadata)
@@ -106,8 +120,8 @@ class Arrivals:
     def add_member(self, member: NewMember, known_titles: Sequence[str], created_at: datetime) -> None:
         """Take in a member with what they picked.
 
-        Raises :class:`UnknownTitleError` naming a pick that is not among ``known_titles``; then nothing is
-        stored.
+        Raises :class:`UnknownTitleError` naming a pick that is not among ``known_titles``, and
+        :class:`NotTakenInError` where the lake takes nothing; then nothing is stored.
         """
         strangers = set(member.selected_title_ids).difference(known_titles)
         if strangers:
@@ -123,10 +137,19 @@ class Arrivals:
         sign_ups = pa.table(sign_up, schema=s.SIGN_UPS.arrow_schema)
         profiles = pa.Table.from_batches([user_profile(members, created_at)])
         picks = pa.Table.from_batches([user_picks(sign_ups, created_at)])
-        with self._lake.transaction() as transaction:
+        with _taking_in(self._lake) as transaction:
             transaction.append(s.MEMBERS, members)
             transaction.append(s.SIGN_UPS, sign_ups)
             transaction.append(s.USER_PROFILE, profiles)
             transaction.append(s.USER_PICKS, picks)
         self._gateway.write_online(s.USER_PROFILE, profiles)
         self._gateway.write_online(s.USER_PICKS, picks)
+
+
+@contextmanager
+def _taking_in(lake: Lake) -> Iterator[Transaction]:
+    try:
+        with lake.transaction() as transaction:
+            yield transaction
+    except OSError as error:
+        raise NotTakenInError(error) from error

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
 
 from experiments.errors import ExperimentError, StoreUnavailableError, UnknownExperimentError
-from feature_repo.arrivals import UnknownTitleError
+from feature_repo.arrivals import NotTakenInError, UnknownTitleError
 from feature_repo.stream.event_log import EventLogError
 from serving.api.models import InvalidParameter, Problem
 from serving.arm_preparation import TreatmentRefusedError
@@ -58,6 +58,7 @@ def register_problems(app: Flask) -> None:
     app.register_error_handler(AlreadyMemberError, _already_member)
     app.register_error_handler(RedisError, _store_away)
     app.register_error_handler(EventLogError, _log_away)
+    app.register_error_handler(NotTakenInError, _not_taken_in)
     app.register_error_handler(NotReadyError, _not_ready)
     app.register_error_handler(BundleNotHeldError, _not_held)
     app.register_error_handler(OverloadedError, _overloaded)
@@ -153,6 +154,11 @@ def _store_away(error: RedisError) -> Response:
 def _log_away(error: EventLogError) -> Response:
     _log.error("the event log is away", path=request.path, reason=str(error))
     return _again_later("the event log does not answer; nothing was taken in: send it again later")
+
+
+def _not_taken_in(error: NotTakenInError) -> Response:
+    _log.error("the lake cannot be written", path=request.path, reason=str(error.__cause__))
+    return _again_later(str(error))
 
 
 def _not_ready(error: NotReadyError) -> Response:

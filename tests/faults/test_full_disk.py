@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from werkzeug.test import TestResponse
 
 from feature_repo import schema as s
 from feature_repo.ingest.lake import Lake
@@ -18,6 +19,25 @@ TITLE = {"name": "Night Ferry", "genres": ["Drama"], "synopsis": "A ship at sea.
 ADMIN = {"Authorization": "Bearer secret"}
 ROOM = 8 << 20
 """Bytes beside the home, for what is written into it when there is room."""
+MEMBERS_WHO_FIT = 50
+
+
+def take_in_title(victim: Victim) -> TestResponse:
+    return victim.client.put("/v1/titles/night-ferry", json=TITLE, headers=ADMIN)
+
+
+def sign_up(victim: Victim, user_id: str) -> TestResponse:
+    return victim.client.post("/v1/members", json={"user_id": user_id, "country": "KR", "language": "ko"})
+
+
+def refused_sign_up(victim: Victim, disk: SmallDisk) -> TestResponse:
+    """Return the refusal: whoever gives up a write of their own meanwhile makes room for some members."""
+    for number in range(MEMBERS_WHO_FIT):
+        disk.fill()
+        answer = sign_up(victim, f"zoe-{number}")
+        if answer.status_code >= 500:
+            return answer
+    pytest.fail("members are taken in on a full disk")
 
 
 @pytest.fixture
@@ -37,7 +57,10 @@ def victim(disk: SmallDisk, victim_of: Callable[[Path], Victim]) -> Victim:
 @fault(
     "disk full (home and lake)",
     noticed="writes fail: errors in the log, `marquee_impressions_queued` grows",
-    members_get="their pages as ever; impressions wait in memory; a new title is refused, not half taken in",
+    members_get=(
+        "their pages as ever; impressions wait in memory; a new title or member is refused, not half taken "
+        "in: 503 with Retry-After, which names the remedy"
+    ),
     heals="what waits is written once there is room, up to the queue's length",
 )
 def test_a_full_disk(victim: Victim, disk: SmallDisk) -> None:
@@ -48,13 +71,16 @@ def test_a_full_disk(victim: Victim, disk: SmallDisk) -> None:
     disk.fill()
     written = victim.metric("marquee_impressions_written_total")
     pages = [victim.page(known) for _ in range(3)]
-    refused = victim.client.put("/v1/titles/night-ferry", json=TITLE, headers=ADMIN)
-    assert refused.status_code >= 500, refused.text
+    for refused in (take_in_title(victim), refused_sign_up(victim, disk)):
+        assert (refused.status_code, refused.mimetype) == (503, "application/problem+json"), refused.text
+        assert "make room" in refused.get_json()["detail"]
+        assert refused.headers["Retry-After"] == "1"
     assert victim.client.get("/v1/titles/night-ferry/similar").status_code == 404
     assert lake.read(s.TITLES).num_rows == titles
     assert victim.metric("marquee_impressions_written_total") == written
     disk.make_room()
-    assert victim.client.put("/v1/titles/night-ferry", json=TITLE, headers=ADMIN).status_code == 201
+    assert take_in_title(victim).status_code == 201
+    assert sign_up(victim, "zoe").status_code == 201
     assert lake.read(s.TITLES).num_rows == titles + 1
     victim.service.stop()  # which writes what waits
     tiles = sum(len(row["tiles"]) for page in pages for row in page["rows"])

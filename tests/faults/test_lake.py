@@ -14,7 +14,10 @@ TITLE = {"name": "Night Ferry", "genres": ["Drama"], "synopsis": "A ship at sea.
 @fault(
     "lake that takes nothing (away or read-only)",
     noticed="the write fails: errors in the log, `marquee_impressions_queued` grows",
-    members_get="their pages as ever; impressions wait in memory; a new title is refused, not half taken in",
+    members_get=(
+        "their pages as ever; impressions wait in memory; a new title or member is refused, not half taken "
+        "in: 503 with Retry-After, which names the remedy"
+    ),
     heals="what waits is written once there is room, up to the queue's length",
 )
 def test_a_lake_that_takes_nothing(victim: Victim) -> None:
@@ -26,7 +29,9 @@ def test_a_lake_that_takes_nothing(victim: Victim) -> None:
     pages = [victim.page(known) for _ in range(3)]
     assert [page["degraded"] for page in pages] == [[], [], []]
     headers = {"Authorization": "Bearer secret"}
-    assert victim.client.put("/v1/titles/night-ferry", json=TITLE, headers=headers).status_code >= 500
+    refused = victim.client.put("/v1/titles/night-ferry", json=TITLE, headers=headers)
+    assert (refused.status_code, refused.mimetype) == (503, "application/problem+json"), refused.text
+    assert "let the server write to it" in refused.get_json()["detail"]
     assert victim.metric("marquee_impressions_written_total") == written
     folder.unlink()
     shutil.move(away, folder)

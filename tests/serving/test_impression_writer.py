@@ -78,7 +78,7 @@ class WatchedLake(Lake):
 
     def __init__(self, root: str, gate: Gate) -> None:
         super().__init__(root)
-        self.gate = gate
+        self.gate = self.publisher._filesystem = gate
 
     def transaction(self) -> Transaction:
         transaction = super().transaction()
