@@ -1,8 +1,9 @@
 """Members who are to be forgotten: at once where pages come from, and in the lake soon after.
 
-A request is kept in Redis before it is answered, with the member's id until all is done and without it
-afterwards. One worker at a time goes over the lake, again and again until it finds nothing more: what a
-server, a processor or a join had in hand when the member was deleted may still have been written.
+A request is kept in the lake, and in Redis, before it is answered, with the member's id until all is done
+and without it afterwards. One worker at a time goes over the lake, again and again until it finds nothing
+more: what a server, a processor or a join had in hand when the member was deleted may still have been
+written.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
@@ -18,15 +20,17 @@ from uuid import uuid4
 import structlog
 from redis.exceptions import RedisError
 
+from feature_repo.arrivals import NotTakenInError
+from feature_repo.deletion.kept import KeptDeletion, KeptDeletions
 from feature_repo.deletion.lake_rows import erase_member
-from feature_repo.deletion.tombstones import KEEP, DeletedMembers
+from feature_repo.deletion.pending import PENDING, put_pending, read_pending, record_key
+from feature_repo.deletion.restoring import restore, restore_if_lost
+from feature_repo.deletion.tombstones import KEEP, DeletedMembers, digest, now_ms, put_up
 from feature_repo.ingest.lake import Lake
 from feature_repo.store import FeatureGateway
 from feature_repo.stream.event_log import EventLog, EventLogError
 from feature_repo.stream.forgetting import forget_member
 
-_RECORD: Final = "marquee:deletion:{deletion_id}"
-_PENDING: Final = "marquee:deletions_pending"
 _WORKING: Final = "marquee:deletions_lock"
 _LONGEST_WORK: Final = timedelta(minutes=30)
 _LOOK_EVERY: Final = timedelta(seconds=1)
@@ -78,6 +82,7 @@ class DeletionDesk:
     ) -> None:
         self._client, self._traces, self._wall, self._settle = client, traces, wall, settle
         self.deleted = deleted
+        self._kept, self._recalled = KeptDeletions(traces.lake), False
         self._let_go: Callable[[Callable[[str], bool]], None] = lambda _deleted: None
         self._seen = 0
         self._once_more = False
@@ -117,22 +122,44 @@ class DeletionDesk:
     def request(self, user_id: str) -> Deletion:
         """Take in a deletion, and forget the member online before returning.
 
-        Raises ``RedisError`` where nothing was taken in. What fails after that is made up for by the
-        background work.
+        Raises ``RedisError``, or ``NotTakenInError`` where the lake cannot be written, if nothing was taken
+        in. What fails after that is made up for by the background work.
         """
-        deletion_id, now = str(uuid4()), self._wall()
-        deleted_ms = self.deleted.add(user_id)
-        record = {"requested_at": now.isoformat(), "user_id": user_id, "deleted_ms": deleted_ms}
-        with self._client.pipeline(transaction=True) as transaction:
-            transaction.hset(_key(deletion_id), mapping=record)
-            transaction.zadd(_PENDING, {deletion_id: now.timestamp()})
-            transaction.execute()
+        kept = KeptDeletion(
+            deletion_id=str(uuid4()), requested_at=self._wall(), deleted_ms=now_ms(self._client),
+            digest=digest(user_id), user_id=user_id,
+        )  # fmt: skip
+        self._take_in(kept)
         try:
-            self._forget_online(user_id, deleted_ms)
+            self._forget_online(user_id, kept.deleted_ms)
         except (RedisError, EventLogError) as error:
             _log.error("a member is not forgotten online yet; it is tried again", reason=str(error))
         self._follow_now()
-        return Deletion(deletion_id, "pending", now)
+        return Deletion(kept.deletion_id, "pending", kept.requested_at)
+
+    def _take_in(self, deletion: KeptDeletion) -> None:
+        try:
+            self.recall()  # or a tombstone of today would hide that Redis has lost those before it
+            self._kept.keep(deletion)
+        except OSError as error:
+            raise NotTakenInError(error) from error
+        try:
+            with self._client.pipeline(transaction=True) as transaction:
+                put_up(transaction, deletion.digest, deletion.deleted_ms)
+                put_pending(transaction, deletion)
+                transaction.execute()
+        except RedisError:
+            with suppress(OSError):
+                self._kept.remove(deletion)
+            raise
+
+    def recall(self) -> None:
+        """Take back from the lake what Redis has lost, and at the first call what it was never told.
+
+        Raises ``RedisError``, and ``OSError`` where the lake cannot be read.
+        """
+        (restore_if_lost if self._recalled else restore)(self._client, self._kept)
+        self._recalled = True
 
     def _follow_now(self) -> None:
         """Do not wait for the next look in the worker that was asked."""
@@ -143,7 +170,7 @@ class DeletionDesk:
 
     def deletion(self, deletion_id: str) -> Deletion:
         """Return how far a deletion is; raises :class:`UnknownDeletionError`."""
-        found = {k.decode(): v.decode() for k, v in self._client.hgetall(_key(deletion_id)).items()}
+        found = {k.decode(): v.decode() for k, v in self._client.hgetall(record_key(deletion_id)).items()}
         if not found:
             raise UnknownDeletionError(f"deletion_id = {deletion_id!r}: no such deletion, or one of long ago")
         finished = found.get("finished_at")
@@ -157,14 +184,14 @@ class DeletionDesk:
 
     def work(self) -> int:
         """Carry out what is due, unless another worker is at it; return how many deletions were finished."""
-        if not self._client.zcard(_PENDING):
+        if not self._client.zcard(PENDING):
             return 0
         lock = self._client.lock(_WORKING, timeout=_LONGEST_WORK.total_seconds(), blocking=False)
         if not lock.acquire():
             return 0
         try:
             due = (self._wall() - self._settle).timestamp()
-            found = self._client.zrangebyscore(_PENDING, "-inf", due)
+            found = self._client.zrangebyscore(PENDING, "-inf", due)
             return sum(self._carry_out(deletion_id.decode()) for deletion_id in found)
         finally:
             lock.release()
@@ -172,6 +199,7 @@ class DeletionDesk:
     def _keep_working(self) -> None:
         while not self._stopping.wait(_LOOK_EVERY.total_seconds()):
             try:
+                self.recall()
                 self.follow()
                 self.work()
             except Exception as error:  # the thread must outlive whatever is away today
@@ -180,14 +208,14 @@ class DeletionDesk:
 
     def _carry_out(self, deletion_id: str) -> bool:
         """Go over everything until a pass finds nothing; return whether one did."""
-        key = _key(deletion_id)
-        user_id, deleted_ms = (v.decode() for v in self._client.hmget(key, "user_id", "deleted_ms"))
+        key, deletion = record_key(deletion_id), read_pending(self._client, deletion_id)
+        user_id = str(deletion.user_id)
         for _ in range(_MOST_PASSES):
             erased = erase_member(self._traces.lake, user_id)
             for table, rows in erased.items():
                 self._count(key, table, rows)
-            if not self._forget_online(user_id, int(deleted_ms)) and not erased:
-                self._finish(deletion_id)
+            if not self._forget_online(user_id, deletion.deleted_ms) and not erased:
+                self._finish(deletion)
                 return True
         return False
 
@@ -195,12 +223,14 @@ class DeletionDesk:
         removed = json.loads(self._client.hget(key, "removed") or "{}")
         self._client.hset(key, "removed", json.dumps(removed | {table: removed.get(table, 0) + rows}))
 
-    def _finish(self, deletion_id: str) -> None:
+    def _finish(self, deletion: KeptDeletion) -> None:
+        self._kept.keep(deletion.carried_out())
+        key = record_key(deletion.deletion_id)
         with self._client.pipeline(transaction=True) as transaction:
-            transaction.hset(_key(deletion_id), "finished_at", self._wall().astimezone(UTC).isoformat())
-            transaction.hdel(_key(deletion_id), "user_id", "deleted_ms")
-            transaction.expire(_key(deletion_id), KEEP)
-            transaction.zrem(_PENDING, deletion_id)
+            transaction.hset(key, "finished_at", self._wall().astimezone(UTC).isoformat())
+            transaction.hdel(key, "user_id", "deleted_ms")
+            transaction.expire(key, KEEP)
+            transaction.zrem(PENDING, deletion.deletion_id)
             transaction.execute()
 
     def _forget_online(self, user_id: str, deleted_ms: int) -> int:
@@ -211,7 +241,3 @@ class DeletionDesk:
         gone += forget_member(self._client, user_id, log.partitions)
         gone += traces.seeds(user_id)
         return gone + int(traces.gateway.forget_member(user_id))
-
-
-def _key(deletion_id: str) -> str:
-    return _RECORD.format(deletion_id=deletion_id)

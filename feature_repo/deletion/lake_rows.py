@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from feature_repo import schema as s
 from feature_repo.impression_log.joining import alone
 from feature_repo.ingest.lake import Lake
+from feature_repo.ingest.publishing import STAGING
 from feature_repo.log_tables import LOG_TABLES
 
 MEMBER_TABLES: Final = tuple(
@@ -58,7 +59,7 @@ def _erase_from_file(lake: Lake, table: s.Table, info: pafs.FileInfo, user_id: s
         if rows == len(users) and len(lake.files(table)) > 1:
             lake.filesystem.delete_file(info.path)
             return int(rows)
-        staging = f"{lake.directory(table).rpartition('/')[0]}/_staging/{uuid4().hex}"
+        staging = f"{lake.folder(STAGING)}/{uuid4().hex}"
         lake.filesystem.create_dir(staging, recursive=True)
         try:
             staged = f"{staging}/{info.base_name}"

@@ -31,29 +31,22 @@ class DeletedMembers:
         """Connect to the online store's Redis; the connection is made at the first call."""
         return cls(redis.Redis.from_url(redis_url, socket_timeout=0.5, socket_connect_timeout=0.5))
 
-    def add(self, user_id: str) -> int:
-        """Put up a tombstone and return its instant, milliseconds since 1970 UTC by Redis's clock."""
-        seconds, microseconds = self._client.time()
-        now = int(seconds) * 1000 + int(microseconds) // 1000
-        with self._client.pipeline(transaction=True) as transaction:
-            transaction.zremrangebyscore(TOMBSTONES, "-inf", now - KEEP // timedelta(milliseconds=1))
-            transaction.zadd(TOMBSTONES, {_digest(user_id): now})
-            transaction.incr(VERSION)
-            transaction.execute()
-        return now
-
     def refresh(self) -> int:
-        """Take in what was added, and return a number that rises with every tombstone."""
-        version = int(self._client.get(VERSION) or 0)
+        """Take in what was added, and return a number that rises with every tombstone.
+
+        Where Redis has lost its data, what is known here holds on until it is restored.
+        """
+        found = self._client.get(VERSION)
+        version = self._version if found is None else int(found)
         if version != self._version:
-            found = self._client.zrange(TOMBSTONES, 0, -1, withscores=True)
-            self._deleted_at = {digest.decode(): int(at) for digest, at in found}
+            stones = self._client.zrange(TOMBSTONES, 0, -1, withscores=True)
+            self._deleted_at = {key.decode(): int(at) for key, at in stones}
             self._version = version
         return version
 
     def deleted_at(self, user_id: str) -> int | None:
         """Return when a member was deleted, as of the last :meth:`refresh`; None where they were not."""
-        return self._deleted_at.get(_digest(user_id)) if self._deleted_at else None
+        return self._deleted_at.get(digest(user_id)) if self._deleted_at else None
 
     def is_deleted(self, user_id: str) -> bool:
         """Say whether a member has been deleted by now."""
@@ -61,5 +54,19 @@ class DeletedMembers:
         return self.deleted_at(user_id) is not None
 
 
-def _digest(user_id: str) -> str:
+def put_up(transaction: Any, member: str, at_ms: int) -> None:
+    """Queue on a pipeline a tombstone for a member's digest, and the end of those that are too old."""
+    transaction.zremrangebyscore(TOMBSTONES, "-inf", at_ms - KEEP // timedelta(milliseconds=1))
+    transaction.zadd(TOMBSTONES, {member: at_ms})
+    transaction.incr(VERSION)
+
+
+def now_ms(client: Any) -> int:
+    """Return the instant by Redis's clock, milliseconds since 1970 UTC."""
+    seconds, microseconds = client.time()
+    return int(seconds) * 1000 + int(microseconds) // 1000
+
+
+def digest(user_id: str) -> str:
+    """Return what stands for a member on a tombstone."""
     return blake2b(user_id.encode(), digest_size=16, person=b"marquee-deleted").hexdigest()

@@ -103,11 +103,15 @@ class Lake:
 
     def directory(self, table: Table) -> str:
         """Return the table's directory inside ``filesystem``."""
-        return f"{self._base}/{table.name}"
+        return self.folder(table.name)
+
+    def folder(self, name: str) -> str:
+        """Return a directory of the lake inside ``filesystem``: a table's, or one that is no table's."""
+        return f"{self._base}/{name}"
 
     def transaction(self) -> Transaction:
         """Return a context in which writes to several tables become visible together, at its end."""
-        return Transaction(self, f"{self._base}/{STAGING}/{uuid.uuid4().hex}")
+        return Transaction(self, f"{self.folder(STAGING)}/{uuid.uuid4().hex}")
 
     def replace(self, table: Table, data: Rows) -> int:
         """Write the whole table anew and return the number of rows; on failure the old one stays."""

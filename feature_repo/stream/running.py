@@ -15,6 +15,8 @@ from uuid import uuid4
 import structlog
 from redis.exceptions import RedisError
 
+from feature_repo.deletion.kept import KeptDeletions
+from feature_repo.deletion.restoring import carry_out_again, restore_if_lost
 from feature_repo.deletion.tombstones import DeletedMembers
 from feature_repo.ingest.lake import Lake
 from feature_repo.progress import Progress
@@ -94,6 +96,8 @@ class StreamRunner:
         was not done yet: it brings the features online again, and calls what it is given as it goes on.
         """
         parts, lateness = self._parts, self._stream.processor.lateness
+        deletions = KeptDeletions(self._lake)
+        restore_if_lost(parts.store.client, deletions)
         with parts.store.client.lock(SEEDING, timeout=_SIGN_OF_LIFE.total_seconds()) as lock:
             if seeded(parts.store) and not again:
                 return None
@@ -103,11 +107,15 @@ class StreamRunner:
                 if progress is not None and what:
                     progress(what, done, total)
 
+            pending = deletions.pending()
             if refill is not None:
                 refill(alive)
             if FLUSHING_PARTITION in self._leases.share():
                 self._outbox.flush()  # what has been processed must be in the lake that is read now
-            return seed(parts.store, self._lake, parts.codes, parts.titles, lateness, alive)
+            members = seed(parts.store, self._lake, parts.codes, parts.titles, lateness, alive)
+            # The lake may have been read with rows of theirs that were gone by the time they came online.
+            carry_out_again(parts.store.client, pending)
+            return members
 
     def run(self, stop: threading.Event) -> None:
         """Process until ``stop`` is set; then flush what is due, and give the partitions back.

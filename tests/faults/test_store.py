@@ -112,11 +112,13 @@ def test_redis_full(victim: Victim) -> None:
     '`marquee_snapshot_refreshes_total{outcome="failed"}`',
     members_get="as if it were killed; titles stay as they were",
     heals="by itself: a stream processor brings the features online from the lake and makes the members' "
-    "states anew, for which no page waits (measured.md); without one, with the next retraining",
+    "states anew, for which no page waits (measured.md); without one, with the next retraining. Who was "
+    "deleted stays so: servers take that from the lake within a second",
 )
 def test_redis_restarted_empty(victim: Victim) -> None:
-    known = victim.members[0]
+    known, deleted = victim.members[0], victim.members[2]
     victim.healed(known)
+    asked = victim.client.delete(f"/v1/members/{deleted}", headers={"Authorization": "Bearer secret"})
     victim.redis.kill()
     victim.redis.start(empty=True)
     assert victim.page(known)["degraded"] == CACHED
@@ -131,6 +133,14 @@ def test_redis_restarted_empty(victim: Victim) -> None:
     assert is_cold(gateway, Lake(victim.settings.lake))
     refill(victim.settings, victim.redis.url, Event(), lambda: None)
     victim.healed(known)
+    assert victim.page(deleted)["rows"][0]["title"] != "Popular Now"  # by what the lake still had
+    desk = victim.service.deletions
+    desk._settle = timedelta(0)
+    desk.recall()  # as its thread does every second
+    assert desk.work() == 1
+    assert victim.page(deleted)["rows"][0]["title"] == "Popular Now"
+    done = victim.client.get(asked.headers["Location"], headers={"Authorization": "Bearer secret"})
+    assert done.get_json()["removed"]["events"] > 0
 
 
 @fault(

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from queue import Queue
 from typing import Any
 from uuid import uuid4
 
@@ -20,7 +19,6 @@ from flask.testing import FlaskClient
 
 from feature_repo import schema as s
 from feature_repo.deletion.lake_rows import MEMBER_TABLES
-from feature_repo.deletion.tombstones import DeletedMembers
 from feature_repo.impression_log.joining import join_impressions
 from feature_repo.ingest.lake import Lake
 from feature_repo.redis_server import running_redis
@@ -32,7 +30,7 @@ from feature_repo.stream.running import StreamRunner, StreamSettings
 from feature_repo.stream.state_store import DEAD_LETTERS, OUTBOX, outbox_rows
 from serving.app import create_app
 from serving.bundles import KeeperSettings
-from serving.deletions import DeletionDesk, MemberTraces
+from serving.deletions import DeletionDesk
 from serving.server import service_of
 from serving.service import HomepageService
 from tests.conftest import NOT_COPIED, TrainedService
@@ -281,7 +279,8 @@ def test_events_from_before_a_deletion_do_not_count_and_those_from_after_it_do(
     monkeypatch.setattr(whole.service.events.log, "forget", lambda *_: 0)  # as in Kafka
     whole.delete(user)
     assert in_redis(whole.redis, before) != []
-    deleted_ms = whole.desk.deleted.deleted_at(user) or whole.desk.deleted.add(user)
+    deleted_ms = whole.desk.deleted.deleted_at(user)
+    assert deleted_ms is not None
     while ms_now(whole.redis) <= deleted_ms:
         pass  # a log counts in whole milliseconds
     [after] = whole.send(user, "play")
@@ -386,29 +385,3 @@ def test_only_operators_delete_and_look_at_deletions(whole: Whole) -> None:
 def test_a_server_without_a_lake_says_that_it_deletes_nobody(small: Any) -> None:
     client = create_app(small.service, "token").test_client()
     assert client.delete("/v1/members/ana", headers=TOKEN).status_code == 503
-
-
-def test_every_worker_is_told_in_the_background_and_once_more_for_what_was_being_read(
-    settings: Settings,
-) -> None:
-    """The worker that takes a deletion in is told at once; another one by its next looks."""
-
-    def worker() -> DeletionDesk:
-        traces = MemberTraces(gateway, Lake(settings.lake), lambda: log, lambda _user_id: 0)
-        return DeletionDesk(client, DeletedMembers(client), traces, lambda: datetime.now(UTC), LATER)
-
-    client = redis.Redis.from_url(str(settings.redis_url))
-    gateway, log = FeatureGateway.open(settings), RedisEventLog.open(str(settings.redis_url))
-    first, second = worker(), worker()
-    told: Queue[list[str]] = Queue()
-    known = ["ana", "kim"]
-    first.also_forget(lambda gone: told.put([one for one in known if gone(one)]))
-    first.request("ana")
-    assert told.get_nowait() == ["ana"]
-    second.also_forget(lambda gone: told.put([one for one in known if gone(one)]))
-    second.start()
-    assert [told.get(timeout=60), told.get(timeout=60)] == [["ana"], ["ana"]]
-    second.stop()
-    assert told.empty()
-    second.follow()
-    assert told.empty()
