@@ -27,7 +27,7 @@ from feature_repo.stream.seeding import forget as forget_stream
 from feature_repo.title_feed import TitleFeed
 from training.bundle import BundleError, PublishAs
 from training.champion import champion_of, hit_rates_of
-from training.cold_start import measure_cold_start
+from training.cold_start import measure_cold_start, not_measured
 from training.config import TrainingConfig
 from training.config_option import config_option, read_config
 from training.evaluation.results import to_json
@@ -171,7 +171,10 @@ def solve_titles(min_viewers: int, as_json: bool) -> None:
 
 @main.command("cold-start")
 @config_option
-@click.option("--share", default=0.1, show_default=True, help="Members and titles held out.")
+@click.option(
+    "--share", default=0.1, show_default=True, help="Members and titles held out.",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+)  # fmt: skip
 @_json
 def cold_start(config_file: Path | None, share: float, as_json: bool) -> None:
     """Measure how soon new members and new titles are served well.
@@ -194,6 +197,8 @@ def cold_start(config_file: Path | None, share: float, as_json: bool) -> None:
                 )
         except (ValueError, FileNotFoundError, LakeError, BundleError) as error:
             raise click.ClickException(str(error)) from error
+    for missing in not_measured(rows):
+        click.echo(missing, err=True)
     if as_json:
         click.echo(json.dumps(to_json(rows), indent=2))
         return

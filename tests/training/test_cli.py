@@ -82,6 +82,10 @@ def test_the_pipeline_makes_a_champion_from_a_folder_of_ratings(
     assert "truth" not in bundle.manifest.metrics
     judged = {"popularity", "item_knn", "ease", "als", "bpr", "two_tower", "mix", "mix_ranker"}
     assert judged <= set(bundle.manifest.metrics["test"])
+    measured = run(environment, "cold-start", "--config", small_config, "--share", "1e-9", "--json")
+    assert measured.exit_code == 0, measured.output
+    assert json.loads(measured.stdout) == []
+    assert "new members: not measured" in measured.stderr
 
 
 def test_a_terminal_shows_how_far_an_epoch_is(

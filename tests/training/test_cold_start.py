@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from training.als import AlsConfig
-from training.cold_start import measure_cold_start
+from training.cold_start import measure_cold_start, not_measured
 from training.cold_start.held_out import HeldOut
 from training.cold_start.members import MIX, MIX_AND_RANKER, STAGES, gain
 from training.cold_start.titles import FIRST_VIEWERS
@@ -76,6 +76,20 @@ def test_titles_that_nobody_was_seen_to_watch_are_last_by_popularity(rows: list[
     [popularity] = [r for r in rows if r.model == "popularity" and r.segment.startswith("new_titles")]
     [towers] = [r for r in rows if r.model == "two_tower"]
     assert popularity.value <= towers.value
+
+
+def test_where_nobody_held_out_qualifies_that_is_said_instead_of_measured(
+    data: TrainingData, rows: list[MetricRow]
+) -> None:
+    assert not_measured(rows) == []
+    nothing = measure_cold_start(data, CONFIG, {}, share=1e-9)
+    assert nothing == []
+    members, titles = not_measured(nothing)
+    assert members.startswith("new members: not measured, as none of those held out watched more than 15")
+    assert titles.startswith("new titles: not measured, as none of those held out has 20 viewers")
+    assert "--share" in members
+    titles_alone = [row for row in rows if row.segment.startswith("new_titles")]
+    assert not_measured(titles_alone) == [members]
 
 
 def test_only_what_is_watched_enough_is_held_out_and_the_seed_decides(data: TrainingData) -> None:

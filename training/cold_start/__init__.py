@@ -7,7 +7,9 @@ by its content alone, and after its first viewers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from feature_repo.progress import Progress
 from feature_repo.transforms import candidate_mix as mix
@@ -24,6 +26,11 @@ from training.learning import fit_ranker_on_window
 from training.retrieval import retrieval_as_of
 from training.training_data import TrainingData, interactions_as_of
 
+_NEEDED: Final = {
+    "new_members": "watched more than 15 titles, and after the tenth 3 to the end and another to half",
+    "new_titles": "has 20 viewers, and one who watched it to half and is not held out",
+}
+
 
 def measure_cold_start(
     data: TrainingData,
@@ -35,7 +42,8 @@ def measure_cold_start(
 ) -> list[MetricRow]:
     """Train without the held-out members and titles up to the test window; measure both.
 
-    Rows have the segments ``new_members: <stage>`` and ``new_titles: <how>``. ``hit_rates`` are those of a
+    Rows have the segments ``new_members: <stage>`` and ``new_titles: <how>``; :func:`not_measured` says which
+    there are none of, as nobody held out qualified. ``hit_rates`` are those of a
     training, which weigh the generators of the mix; ``progress`` follows the towers' training; ``truth`` also
     judges new members' lists by how probable it truly is that they play what is on them.
     """
@@ -51,6 +59,16 @@ def measure_cold_start(
     return [
         *new_members(data, held, retrieval, popularity, hit_rates, ranking, config.seed, truth),
         *new_titles(data, held, whole, retrieval, config.seed),
+    ]
+
+
+def not_measured(rows: Sequence[MetricRow]) -> list[str]:
+    """Say what there are no rows of, with the reason and the remedy."""
+    return [
+        f"{which.replace('_', ' ')}: not measured, as none of those held out {lacks}; hold out more with "
+        "--share, or measure on more data"
+        for which, lacks in _NEEDED.items()
+        if not any(row.segment.startswith(f"{which}:") for row in rows)
     ]
 
 

@@ -54,7 +54,8 @@ def new_members(
     What is to be found is the same at all stages: titles watched to half or further after the tenth, less the
     picks. The first ten titles and the picks are never listed. Picks are titles that the member will watch to
     the end, as a sign-up dialogue would find out. With ``truth`` there is TRUE_PLAYS@10 as well: the mean
-    probability that the member plays a title of the first ten.
+    probability that the member plays a title of the first ten. No rows where no held-out member has enough to
+    pick from and to be found.
     """
     rng = np.random.default_rng(seed)
     solver = _Solver(retrieval, hit_rates)
@@ -75,6 +76,8 @@ def new_members(
         for n in STAGES:
             stages[f"{n} watches"].add(member, n, solver.find(member, n, picks[:0], chart, eligible))
         stages[f"{PICKS} picks"].add(member, 0, solver.find(member, 0, picks, chart, eligible))
+    if not asked:
+        return []
     plays = TruePlays(truth, data, np.array(asked)) if truth is not None else None
     by_popularity = values_of(np.array(charts), np.array(wanted), plays)
     rows = metric_rows(mix.POPULARITY, "new_members: any stage", by_popularity, seed)

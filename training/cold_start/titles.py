@@ -31,13 +31,15 @@ def new_titles(
     """Return recall@100 of held-out titles among everything their viewers had not seen.
 
     By the towers, by the content's stand-in for ALS factors, by factors solved from the first viewers, and
-    for a random order.
+    for a random order. No row for what no member of the training has left to find.
     """
     seen = retrieval.matrix
     users = np.flatnonzero((seen.user_titles > 0) & ~held.members)
     users = np.random.default_rng(seed).permutation(users)[:2_000]
     relevant = (whole.positives(0.5)[users].toarray() > 0) & held.titles
     users, relevant = users[relevant.any(axis=1)], relevant[relevant.any(axis=1)]
+    if len(users) == 0:
+        return []
     eligible = np.tile(data.catalogue.available_at(data.windows.end), (len(users), 1))
     eligible &= ~(seen.fractions[users].toarray() > 0)
     factors = retrieval.factors
@@ -61,6 +63,8 @@ def new_titles(
         assert factors.confidence is not None
         solved[titles] = solve_title_vectors(first, titles, factors.user_factors, factors.confidence)
         later = relevant & ~(first.fractions[users].toarray() > 0)
+        if not later.any():
+            continue
         values = factors.user_factors[users] @ solved.T
         rows.append(_title_row("als", f"{viewers} viewers", values, eligible, later, seed))
     return rows
