@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import click
 
 from feature_repo.redis_server import running_redis
 from feature_repo.settings import Settings
+from feature_repo.signals import on_stop_signals
 from serving.bundles_cli import bundles_command
 from serving.clock import ClockMode
 from serving.doctor.cli import doctor_command
@@ -101,10 +101,11 @@ def run(
             raise click.UsageError(str(error)) from error
     settings = Settings.from_environment()
     example = example_member(settings)
-    signal.signal(signal.SIGTERM, _interrupt)
-    # A shell script starts what it puts in the background with SIGINT ignored; then nothing would stop it.
-    signal.signal(signal.SIGINT, _interrupt)
-    with running_redis(settings) as redis_url, TemporaryDirectory(prefix="marquee-metrics-") as metrics:
+    with (
+        on_stop_signals(_interrupt),
+        running_redis(settings) as redis_url,
+        TemporaryDirectory(prefix="marquee-metrics-") as metrics,
+    ):
         environment = server_environment(
             os.environ, redis_url=redis_url, metrics=metrics, bind=f"{host}:{port}",
             workers=workers, threads=threads, clock=clock, settings_file=settings_file,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import FrameType
@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from feature_repo.ingest.lake import Lake, LakeError
 from feature_repo.redis_server import RedisUnavailableError, running_redis
 from feature_repo.settings import Settings
+from feature_repo.signals import on_stop_signals
 from feature_repo.store import FeatureGateway
 from feature_repo.stream.event_log import PARTITIONS, EventLogError
 from feature_repo.stream.member_states import StateLayoutError
@@ -84,9 +85,8 @@ def stream(
         ProcessorSettings(batch, timedelta(minutes=lateness_minutes)),
         timedelta(seconds=lease_seconds), timedelta(seconds=flush_seconds),
     )  # fmt: skip
-    stop = _stop_on_signals()
     try:
-        with running_redis(settings) as url:
+        with _stop_on_signals() as stop, running_redis(settings) as url:
             metrics = StreamMetrics(lambda: datetime.now(UTC))
             if metrics_port is not None:
                 metrics.serve(metrics_port)
@@ -151,12 +151,12 @@ def _seed(runner: StreamRunner, again: bool, refill: Callable[[Callable[[], None
         click.echo(f"states of {members:,} members made from history")
 
 
-def _stop_on_signals() -> threading.Event:
+@contextmanager
+def _stop_on_signals() -> Iterator[threading.Event]:
     stop = threading.Event()
 
     def set_stop(_signal: int, _frame: FrameType | None) -> None:
         stop.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, set_stop)
-    return stop
+    with on_stop_signals(set_stop):
+        yield stop

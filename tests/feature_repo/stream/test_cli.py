@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+from types import FrameType
 
+import pytest
 from click.testing import CliRunner
 
 from feature_repo.cli import main
@@ -25,6 +27,21 @@ def test_without_titles_the_remedy_is_named(settings: Settings, gateway: Feature
     answer = CliRunner().invoke(main, ["stream"], env=environment(settings))
     assert answer.exit_code == 1
     assert "import or simulate data first" in answer.output
+
+
+def test_a_run_in_a_process_of_ours_leaves_its_signals_as_they_were(
+    settings: Settings, gateway: FeatureGateway
+) -> None:
+    def ours(_signal: int, _frame: FrameType | None) -> None:
+        pytest.fail("nobody sends a signal")
+
+    before = {number: signal.signal(number, ours) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        assert CliRunner().invoke(main, ["stream"], env=environment(settings)).exit_code == 1
+        assert [signal.getsignal(number) for number in before] == [ours, ours]
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def test_another_number_of_partitions_is_refused(settings: Settings, gateway: FeatureGateway) -> None:
