@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import jsonschema
@@ -12,82 +12,15 @@ import redis
 import structlog
 
 from feature_repo import schema as s
-from feature_repo.arrivals import NewMember, UnknownTitleError
-from feature_repo.title_texts import TitleText
 from serving.app import create_app
 from serving.arrivals import with_changes
-
-TOKEN = {"Authorization": "Bearer secret"}
-RECORD = {
-    "name": "Night Ferry",
-    "genres": ["Drama"],
-    "cast": ["Ana"],
-    "synopsis": "a ship",
-    "release_year": 2026,
-}
-
-
-class InMemoryArrivals:
-    """Keeps titles in the features of the small service, and tells of them in order."""
-
-    def __init__(self, small: Any) -> None:
-        self.small = small
-        self.told: list[str] = []
-        self.members: list[NewMember] = []
-
-    def title_ids(self) -> list[str]:
-        return sorted(self.small.features.titles)
-
-    def title_text(self, title_id: str) -> TitleText | None:
-        row = self.small.features.titles.get(title_id)
-        return None if row is None else TitleText(row.get(s.SYNOPSIS), tuple(row.get(s.CAST) or ()))
-
-    def position(self) -> str:
-        return str(len(self.told))
-
-    def changes(self, after: str) -> tuple[str, tuple[str, ...]]:
-        return self.position(), tuple(dict.fromkeys(self.told[int(after) :]))
-
-    def age(self, after: str) -> float:
-        return 0.25 if int(after) < len(self.told) else 0.0
-
-    def add_titles(self, titles: Any, created_at: datetime) -> int:  # noqa: ARG002
-        for row in titles.to_pylist():
-            updated_at = row.pop(s.EVENT_TIMESTAMP).timestamp() * 1e6
-            if updated_at <= self.small.features.titles.get(row[s.TITLE_ID], {}).get(s.UPDATED_AT, 0):
-                continue  # as the online store does
-            vector = np.zeros(len(s.GENRES), np.float32)
-            vector[[s.GENRES.index(genre) for genre in row[s.GENRE_NAMES]]] = 1
-            since = row[s.AVAILABLE_SINCE].timestamp() * 1e6
-            self.small.features.titles[row[s.TITLE_ID]] = row | {
-                s.GENRE_VECTOR: vector,
-                s.AVAILABLE_SINCE: since,
-                s.UPDATED_AT: updated_at,
-            }
-            self.told.append(row[s.TITLE_ID])
-        return len(titles)
-
-    def add_member(self, member: NewMember, known_titles: Sequence[str], created_at: datetime) -> None:
-        strangers = set(member.selected_title_ids) - set(known_titles)
-        if strangers:
-            raise UnknownTitleError(sorted(strangers)[0])
-        self.members.append(member)
-        self.small.features.members[member.user_id] = {
-            s.COUNTRY: member.country,
-            s.LANGUAGE: member.language,
-            s.SELECTED_TITLE_IDS: list(member.selected_title_ids),
-            s.PICKED_AT: created_at.timestamp() * 1e6,
-        }
+from tests.serving.in_memory_arrivals import RECORD, TOKEN, opened_to_arrivals
 
 
 @pytest.fixture
 def open_to_arrivals(unstarted: Any, contents: Any) -> Iterator[Any]:
-    unstarted.arrivals = InMemoryArrivals(unstarted)
-    unstarted.service._open_arrivals = lambda _: unstarted.arrivals
-    unstarted.publish(contents)
-    unstarted.service.start(watch=False)
-    yield unstarted
-    unstarted.service.stop()
+    with opened_to_arrivals(unstarted, contents) as service:
+        yield service
 
 
 @pytest.fixture
@@ -164,20 +97,6 @@ def test_snapshots_are_laid_over_each_other_row_by_row(open_to_arrivals: Any) ->
     assert merged.row_of == {"t003": 0, "t004": 1, "t005": 2}
 
 
-def test_a_member_signs_up_with_picks(open_to_arrivals: Any, client: Any) -> None:
-    body = {
-        "user_id": "zoe",
-        "country": "KR",
-        "language": "ko",
-        "selected_title_ids": ["t003", "t004", "t005"],
-    }
-    answer = client.post("/v1/members", json=body)
-    assert answer.status_code == 201
-    assert answer.headers["Location"] == "/v1/members/zoe/homepage"
-    assert answer.get_json() == body
-    assert open_to_arrivals.arrivals.members == [NewMember("zoe", "KR", "ko", ("t003", "t004", "t005"))]
-
-
 @pytest.mark.parametrize(
     ("body", "named"),
     [
@@ -237,73 +156,6 @@ def test_a_body_that_is_no_json_or_too_large_is_a_problem(client: Any) -> None:
     assert (nested.status_code, nested.content_type) == (400, "application/problem+json")
     large = client.post("/v1/members", data=b"x" * 2_000_000, content_type="application/json")
     assert (large.status_code, large.content_type) == (413, "application/problem+json")
-
-
-def test_an_unknown_pick_is_named_as_field_value_and_remedy(client: Any) -> None:
-    answer = client.post("/v1/members", json={"user_id": "zoe", "selected_title_ids": ["t003", "ghost"]})
-    errors = answer.get_json(force=True)["errors"]
-    assert [(e["field"], e["value"]) for e in errors] == [("selected_title_ids", "ghost")]
-    assert "catalogue" in errors[0]["remedy"]
-
-
-@pytest.mark.parametrize("picks", [[], ["t004", "t003"]])
-def test_a_sign_up_sent_again_changes_nothing(open_to_arrivals: Any, client: Any, picks: list[str]) -> None:
-    body = {"user_id": "zoe", "country": "KR", "language": None, "selected_title_ids": picks}
-    answers = [client.post("/v1/members", json=body) for _ in range(3)]
-    assert [answer.status_code for answer in answers] == [201, 200, 200]
-    assert [answer.get_json() for answer in answers] == [body] * 3
-    assert len(open_to_arrivals.arrivals.members) == 1
-
-
-@pytest.mark.parametrize(
-    "other",
-    [{"country": "FR"}, {"language": "en"}, {"selected_title_ids": ["t004", "t003"]}],
-    ids=["country", "language", "picks"],
-)
-def test_a_sign_up_does_not_change_a_member(open_to_arrivals: Any, client: Any, other: Any) -> None:
-    body = {
-        "user_id": "zoe", "country": "KR", "language": "ko", "selected_title_ids": ["t003", "t004"]
-    }  # fmt: skip
-    assert client.post("/v1/members", json=body).status_code == 201
-    answer = client.post("/v1/members", json=body | other)
-    assert (answer.status_code, answer.content_type) == (409, "application/problem+json")
-    assert "'zoe'" in answer.get_json(force=True)["detail"]
-    assert len(open_to_arrivals.arrivals.members) == 1
-
-
-def test_a_sign_up_does_not_lift_a_members_maturity_limit(open_to_arrivals: Any, client: Any) -> None:
-    answer = client.post("/v1/members", json={"user_id": "kim", "country": "FR"})
-    assert answer.status_code == 409
-    assert open_to_arrivals.arrivals.members == []
-
-
-def test_a_sign_up_that_broke_off_after_the_profile_is_finished(open_to_arrivals: Any, client: Any) -> None:
-    body = {"user_id": "eve", "country": "KR", "language": "ko", "selected_title_ids": ["t003"]}
-    assert client.post("/v1/members", json=body).status_code == 201
-    assert open_to_arrivals.arrivals.members == [NewMember("eve", "KR", "ko", ("t003",))]
-
-
-@pytest.mark.parametrize("call", ["post", "put"])
-def test_while_the_store_is_away_nothing_is_taken_in_and_the_client_is_told(
-    open_to_arrivals: Any, client: Any, call: str
-) -> None:
-    open_to_arrivals.features.error = redis.ConnectionError("away")
-    if call == "post":
-        answer = client.post("/v1/members", json={"user_id": "zoe"})
-    else:
-        answer = client.put("/v1/titles/x", json=RECORD, headers=TOKEN)
-    assert (answer.status_code, answer.content_type) == (503, "application/problem+json")
-    assert (open_to_arrivals.arrivals.members, open_to_arrivals.arrivals.told) == ([], [])
-
-
-def test_a_change_counts_as_later_though_the_clock_went_back(open_to_arrivals: Any, client: Any) -> None:
-    first = client.put("/v1/titles/x", json=RECORD, headers=TOKEN).get_json()["known_since"]
-    open_to_arrivals.time[0] -= timedelta(hours=5)
-    again = client.put("/v1/titles/x", json=RECORD | {"name": "Day Ferry"}, headers=TOKEN).get_json()
-    assert datetime.fromisoformat(again["known_since"]) > datetime.fromisoformat(first)
-    open_to_arrivals.service.keeper.follow()
-    catalogue = open_to_arrivals.service.state.catalogue
-    assert catalogue.names[catalogue.row_of["x"]] == "Day Ferry"
 
 
 DAMAGE = {
@@ -424,8 +276,3 @@ def test_calls_and_answers_conform_to_the_openapi_document(
         jsonschema.Draft202012Validator(declared | components).validate(answer.get_json(force=True))
         open_to_arrivals.service.keeper.follow()
     assert (operation.get("security") == [{"key": ["admin"]}]) == (method == "put")
-
-
-def test_a_server_without_a_lake_takes_nothing_in(small: Any) -> None:
-    answer = create_app(small.service).test_client().post("/v1/members", json={"user_id": "zoe"})
-    assert answer.status_code == 503

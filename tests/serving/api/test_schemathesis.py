@@ -27,7 +27,7 @@ from serving.api_keys import KeyRing, Scope, add_client
 from serving.app import create_app
 from serving.deletions import DeletionDesk, MemberTraces
 from serving.shown_seeds import ShownSeeds
-from tests.serving.test_arrivals import InMemoryArrivals
+from tests.serving.in_memory_arrivals import InMemoryArrivals
 
 EXAMPLES = 25
 CONFORMANCE = [

@@ -8,7 +8,7 @@ import pytest
 
 from feature_repo import schema as s
 from serving.picks import titles_to_pick
-from tests.serving.test_arrivals import InMemoryArrivals
+from tests.serving.in_memory_arrivals import InMemoryArrivals
 
 
 def test_titles_are_told_in_the_order_asked_for(small: Any) -> None:
