@@ -2,12 +2,14 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
+/** @typedef {Node|string|null|false|undefined} Child */
+
 /**
  * Make an element. `props` are properties (`className`, `textContent`), attributes for names with a dash, and
- * `on…` listeners; null and false leave an attribute out.
+ * `on…` listeners; null leaves a property out, null and false an attribute. Children may come in lists.
  * @param {string} tag
  * @param {Record<string, unknown>} [props]
- * @param {...(Node|string|null|false|undefined)} children
+ * @param {...(Child|Child[])} children
  * @returns {any}
  */
 export function h(tag, props = {}, ...children) {
@@ -21,7 +23,7 @@ export function h(tag, props = {}, ...children) {
       /** @type {any} */ (element)[name] = value;
     }
   }
-  element.append(...children.filter((child) => child !== null && child !== false && child !== undefined));
+  element.append(...children.flat().filter((child) => child !== null && child !== false && child !== undefined));
   return element;
 }
 

@@ -12,6 +12,8 @@ const OFFERED = 30;
 const COUNTRIES = ["AR", "AU", "BR", "CA", "CL", "CO", "DE", "ES", "FR", "GB", "ID", "IN", "IT", "JP", "KR", "MX", "NG", "NL", "PL", "SE", "TR", "US", "ZA"];
 const LANGUAGES = ["de", "en", "es", "fr", "hi", "id", "it", "ja", "ko", "nl", "pl", "pt", "sv", "tr"];
 
+/** @typedef {ReturnType<typeof makeParts>} Parts */
+
 /**
  * Open the sign-up; `joined` is called with the new member.
  * @param {(member: string) => void} joined
@@ -20,58 +22,79 @@ const LANGUAGES = ["de", "en", "es", "fr", "hi", "id", "it", "ja", "ko", "nl", "
 export function signUp(joined, askForKey) {
   /** @type {Set<string>} */
   const picked = new Set();
-  const [language, country] = here();
-  const id = h("input", { id: "new-id", required: true, maxLength: 128, pattern: "[^\\/]+", autocomplete: "off", spellcheck: false, value: `guest-${Math.random().toString(36).slice(2, 8)}` });
-  const inCountry = choice("new-country", COUNTRIES, country, "region");
-  const inLanguage = choice("new-language", LANGUAGES, language, "language");
-  const titles = h("ul", { className: "picks", role: "list", "aria-label": "Titles to pick" });
-  const count = h("p", { className: "pick-count", role: "status" });
-  const trouble = h("p", { className: "notice notice-warn", role: "alert", hidden: true });
-  const join = h("button", { className: "button button-main", type: "submit" }, "Create member");
-  const tellCount = () => {
-    const missing = ENOUGH - picked.size;
-    count.textContent = picked.size === 0 ? "Pick three or more, or none: then the page begins with what is popular."
-      : missing > 0 ? `${picked.size} picked; ${missing} more say a lot` : `${picked.size} picked: good`;
-  };
-  const offer = () => void offerTitles(titles, picked, tellCount, inCountry.value, inLanguage.value, (error) => complain(error));
-  inCountry.addEventListener("change", offer);
-  inLanguage.addEventListener("change", offer);
-  const dialog = closable("New member", [
-    h("form", { className: "sign-up", onsubmit: submit },
-      h("div", { className: "fields" },
-        h("div", {}, h("label", { for: "new-id" }, "Member id"), id),
-        h("div", {}, h("label", { for: "new-country" }, "Country"), inCountry),
-        h("div", {}, h("label", { for: "new-language" }, "Language"), inLanguage)),
-      h("h3", {}, "What would you watch?"), count, titles, trouble,
-      h("div", { className: "actions actions-stay" }, join)),
-  ], "wide");
+  const parts = makeParts();
+  const tellCount = () => { parts.count.textContent = countOf(picked); };
+  const complain = (/** @type {unknown} */ error) => tellTrouble(parts, error, (why) => { dialog.close(); askForKey(why); });
+  const offer = () => void offerTitles(parts.titles, picked, tellCount, parts.country.value, parts.language.value, complain);
+  parts.country.addEventListener("change", offer);
+  parts.language.addEventListener("change", offer);
+  const dialog = closable("New member", [makeForm(parts, submit)], "wide");
   tellCount();
   offer();
-
-  /** @param {unknown} error */
-  function complain(error) {
-    const detail = error instanceof Error ? error.message : String(error);
-    trouble.replaceChildren(detail);
-    if (error instanceof ApiError && error.needsKey) trouble.append(" ", h("button", { className: "link", type: "button", onclick: () => { dialog.close(); askForKey(detail); } }, "Enter a key"));
-    trouble.hidden = false;
-  }
 
   /** @param {SubmitEvent} event */
   async function submit(event) {
     event.preventDefault();
-    join.disabled = true;
-    trouble.hidden = true;
-    const member = id.value.trim();
+    parts.join.disabled = true;
+    parts.trouble.hidden = true;
+    const member = parts.id.value.trim();
     try {
-      await post("/v1/members", { user_id: member, country: inCountry.value, language: inLanguage.value, selected_title_ids: [...picked] });
+      await post("/v1/members", { user_id: member, country: parts.country.value, language: parts.language.value, selected_title_ids: [...picked] });
       dialog.close();
       joined(member);
     } catch (error) {
       complain(error);
     } finally {
-      join.disabled = false;
+      parts.join.disabled = false;
     }
   }
+}
+
+/** What is filled in, and what is told. */
+function makeParts() {
+  const [language, country] = here();
+  return {
+    id: h("input", { id: "new-id", required: true, maxLength: 128, pattern: "[^\\/]+", autocomplete: "off", spellcheck: false, value: `guest-${Math.random().toString(36).slice(2, 8)}` }),
+    country: choice("new-country", COUNTRIES, country, "region"),
+    language: choice("new-language", LANGUAGES, language, "language"),
+    titles: h("ul", { className: "picks", role: "list", "aria-label": "Titles to pick" }),
+    count: h("p", { className: "pick-count", role: "status" }),
+    trouble: h("p", { className: "notice notice-warn", role: "alert", hidden: true }),
+    join: h("button", { className: "button button-main", type: "submit" }, "Create member"),
+  };
+}
+
+/**
+ * @param {Parts} parts
+ * @param {(event: SubmitEvent) => void} submit
+ */
+function makeForm({ id, country, language, titles, count, trouble, join }, submit) {
+  return h("form", { className: "sign-up", onsubmit: submit },
+    h("div", { className: "fields" },
+      h("div", {}, h("label", { for: "new-id" }, "Member id"), id),
+      h("div", {}, h("label", { for: "new-country" }, "Country"), country),
+      h("div", {}, h("label", { for: "new-language" }, "Language"), language)),
+    h("h3", {}, "What would you watch?"), count, titles, trouble,
+    h("div", { className: "actions actions-stay" }, join));
+}
+
+/** @param {Set<string>} picked */
+function countOf(picked) {
+  const missing = ENOUGH - picked.size;
+  if (picked.size === 0) return "Pick three or more, or none: then the page begins with what is popular.";
+  return missing > 0 ? `${picked.size} picked; ${missing} more say a lot` : `${picked.size} picked: good`;
+}
+
+/**
+ * @param {Parts} parts
+ * @param {unknown} error
+ * @param {(why: string) => void} askForKey
+ */
+function tellTrouble({ trouble }, error, askForKey) {
+  const detail = error instanceof Error ? error.message : String(error);
+  trouble.replaceChildren(detail);
+  if (error instanceof ApiError && error.needsKey) trouble.append(" ", h("button", { className: "link", type: "button", onclick: () => askForKey(detail) }, "Enter a key"));
+  trouble.hidden = false;
 }
 
 /**

@@ -1,8 +1,9 @@
 // Which bundle serves, which served before, and how to change it.
 
+import { h } from "../home/dom.js";
 import * as api from "./api.js";
 import { confirmed } from "./confirming.js";
-import { badge, element, show, table } from "./elements.js";
+import { badge, show, table } from "./elements.js";
 import { day, instant } from "./formats.js";
 
 const by = (id) => document.getElementById(id);
@@ -53,11 +54,11 @@ export class Bundles {
   }
 
   #buttons(one) {
-    const button = (alias, text) => element("button", {
+    const button = (alias, text) => h("button", {
       type: "button", className: "small", "data-focus": `${one.version} ${alias}`, disabled: one.aliases.includes(alias),
-      "aria-label": `${text} of ${one.version}`, text, onclick: () => this.#activate(one, alias),
+      "aria-label": `${text} of ${one.version}`, textContent: text, onclick: () => this.#activate(one, alias),
     });
-    return element("span", { className: "buttons" }, button("champion", "Make champion"), button("challenger", "Make challenger"));
+    return h("span", { className: "buttons" }, button("champion", "Make champion"), button("challenger", "Make challenger"));
   }
 
   #activate(one, alias) {
@@ -90,14 +91,14 @@ export class Bundles {
   }
 }
 
-const code = (text) => element("code", { text });
+const code = (text) => h("code", { textContent: text });
 
 function statesOf(one, inService) {
   const states = one.aliases.map((alias) => badge(alias === "champion" ? "good" : "plain", alias));
   if (one.version === inService && !one.aliases.includes("champion")) states.push(badge("plain", "still serves"));
-  if (one.refused) states.push(badge("bad", `refused: ${one.refused.kind}`), element("span", { className: "note", text: one.refused.reason }));
-  if (one.damaged) states.push(badge("bad", "damaged"), element("span", { className: "note", text: one.damaged }));
-  return element("span", { className: "states" }, states.length ? states : "–");
+  if (one.refused) states.push(badge("bad", `refused: ${one.refused.kind}`), h("span", { className: "note", textContent: one.refused.reason }));
+  if (one.damaged) states.push(badge("bad", "damaged"), h("span", { className: "note", textContent: one.damaged }));
+  return h("span", { className: "states" }, states.length ? states : "–");
 }
 
 function measured(one) {

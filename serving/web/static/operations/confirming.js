@@ -1,6 +1,6 @@
 // Nothing is changed without saying what will happen, and nothing was changed without saying what did.
 
-import { element } from "./elements.js";
+import { h } from "../home/dom.js";
 
 const by = (id) => document.getElementById(id);
 let going = null;
@@ -14,7 +14,7 @@ by("confirm-go").addEventListener("click", () => going?.());
  */
 export function confirmed({ heading, sentences, verb, work }) {
   by("confirm-heading").textContent = heading;
-  by("confirm-body").replaceChildren(...sentences.map((text) => element("p", { text })));
+  by("confirm-body").replaceChildren(...sentences.map((text) => h("p", { textContent: text })));
   by("confirm-result").textContent = "";
   by("confirm-result").className = "";
   by("confirm-cancel").textContent = "Cancel";

@@ -1,17 +1,12 @@
 // Small drawings: how a reading went, and where an interval lies. Their texts stand beside them.
 
-const SVG = "http://www.w3.org/2000/svg";
+import { svg } from "../home/dom.js";
+
 const WIDTH = 160;
 const HEIGHT = 36;
 
-function shape(tag, attributes) {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  return made;
-}
-
 function drawing(className, width, height) {
-  return shape("svg", {
+  return svg("svg", {
     viewBox: `0 0 ${width} ${height}`, class: className, "aria-hidden": "true", preserveAspectRatio: "none",
   });
 }
@@ -34,12 +29,12 @@ export function sparkline(values, most) {
     const begins = place === 0 || values[place - 1] === null;
     line += `${begins ? "M" : "L"}${x(place).toFixed(1)} ${y(value).toFixed(1)}`;
   });
-  made.append(shape("path", { d: `M0 ${HEIGHT - 1}H${WIDTH}`, class: "ground" }));
+  made.append(svg("path", { d: `M0 ${HEIGHT - 1}H${WIDTH}`, class: "ground" }));
   if (present.length > 1) {
     if (present.length === values.length) {
-      made.append(shape("path", { d: `${line}L${WIDTH} ${HEIGHT}L${first.toFixed(1)} ${HEIGHT}Z`, class: "area" }));
+      made.append(svg("path", { d: `${line}L${WIDTH} ${HEIGHT}L${first.toFixed(1)} ${HEIGHT}Z`, class: "area" }));
     }
-    made.append(shape("path", { d: line, class: "line" }));
+    made.append(svg("path", { d: line, class: "line" }));
   }
   return made;
 }
@@ -50,9 +45,9 @@ export function interval(low, value, high, reach) {
   const x = (at) => (WIDTH * (Math.max(-reach, Math.min(reach, at)) + reach)) / (2 * reach);
   const kind = low > 0 ? "above" : high < 0 ? "below" : "across";
   made.append(
-    shape("path", { d: `M${WIDTH / 2} 0V18`, class: "zero" }),
-    shape("path", { d: `M${x(low)} 9H${x(high)}`, class: `range ${kind}` }),
-    shape("path", { d: `M${x(value)} 4V14`, class: `value ${kind}` }),
+    svg("path", { d: `M${WIDTH / 2} 0V18`, class: "zero" }),
+    svg("path", { d: `M${x(low)} 9H${x(high)}`, class: `range ${kind}` }),
+    svg("path", { d: `M${x(value)} 4V14`, class: `value ${kind}` }),
   );
   return made;
 }
@@ -60,7 +55,7 @@ export function interval(low, value, high, reach) {
 /** A bar for a share of 1. */
 export function bar(value) {
   const made = drawing("bar", 100, 6);
-  made.append(shape("rect", { width: 100, height: 6, rx: 3, class: "ground" }));
-  if (value > 0) made.append(shape("rect", { width: Math.max(1.5, value * 100), height: 6, rx: 3, class: "filled" }));
+  made.append(svg("rect", { width: 100, height: 6, rx: 3, class: "ground" }));
+  if (value > 0) made.append(svg("rect", { width: Math.max(1.5, value * 100), height: 6, rx: 3, class: "filled" }));
   return made;
 }

@@ -1,18 +1,6 @@
-// Building elements; text is only ever set as text.
+// What the operations page is built of: tables, lists of terms, marks; text is only ever set as text.
 
-/** Make an element; `attributes` may hold `text`, `className`, `onclick` and any attribute. */
-export function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value === null || value === undefined || value === false) continue;
-    if (name === "text") made.textContent = value;
-    else if (name === "className") made.className = value;
-    else if (name === "onclick") made.addEventListener("click", value);
-    else made.setAttribute(name, value === true ? "" : value);
-  }
-  made.append(...children.flat().filter((child) => child !== null && child !== undefined));
-  return made;
-}
+import { h } from "../home/dom.js";
 
 /**
  * A table. `columns`: {label, number?, row?} — `row` marks the cell that heads its row. Cells are texts or nodes.
@@ -20,31 +8,31 @@ export function element(tag, attributes = {}, ...children) {
  * The roles say what the elements say by themselves, until a narrow window stacks a row's cells.
  */
 export function table(caption, columns, rows, nothing) {
-  if (rows.length === 0) return element("p", { className: "nothing", text: nothing });
-  const head = element("tr", { role: "row" }, columns.map((c) => element(c.label ? "th" : "td", {
-    role: c.label ? "columnheader" : "cell", scope: c.label ? "col" : null, text: c.label, className: c.number ? "number" : null,
+  if (rows.length === 0) return h("p", { className: "nothing", textContent: nothing });
+  const head = h("tr", { role: "row" }, columns.map((c) => h(c.label ? "th" : "td", {
+    role: c.label ? "columnheader" : "cell", scope: c.label ? "col" : null, textContent: c.label, className: c.number ? "number" : null,
   })));
-  const body = rows.map((cells) => element("tr", { role: "row" }, cells.map((cell, place) => {
+  const body = rows.map((cells) => h("tr", { role: "row" }, cells.map((cell, place) => {
     const { row, number, label } = columns[place];
-    const made = element(row ? "th" : "td", {
+    const made = h(row ? "th" : "td", {
       role: row ? "rowheader" : "cell", scope: row ? "row" : null, className: number ? "number" : null, "data-label": label,
     });
     made.append(cell ?? "–");
     return made;
   })));
-  return element("table", { role: "table" }, element("caption", { className: "hidden-heading", text: caption }),
-    element("thead", { role: "rowgroup" }, head), element("tbody", { role: "rowgroup" }, body));
+  return h("table", { role: "table" }, h("caption", { className: "hidden-heading", textContent: caption }),
+    h("thead", { role: "rowgroup" }, head), h("tbody", { role: "rowgroup" }, body));
 }
 
 /** A list of terms with their values; `rows`: [term, value, note?]. */
 export function terms(rows) {
-  return element("dl", { className: "terms" }, rows.map(([term, value, note]) =>
-    element("div", {}, element("dt", { text: term }),
-      element("dd", {}, value, note ? element("span", { className: "note", text: note }) : null))));
+  return h("dl", { className: "terms" }, rows.map(([term, value, note]) =>
+    h("div", {}, h("dt", { textContent: term }),
+      h("dd", {}, value, note ? h("span", { className: "note", textContent: note }) : null))));
 }
 
 /** A mark of a state: its word says it, its colour only repeats it. */
-export const badge = (kind, text) => element("span", { className: `badge ${kind}`, text });
+export const badge = (kind, text) => h("span", { className: `badge ${kind}`, textContent: text });
 
 const shown = new WeakMap();
 

@@ -1,8 +1,9 @@
 // Experiments that run, with what is known of them: the latest decision's analysis, or one made now.
 
+import { h } from "../home/dom.js";
 import * as api from "./api.js";
 import { interval } from "./drawings.js";
-import { badge, element, show, table } from "./elements.js";
+import { badge, show, table } from "./elements.js";
 import { count, instant, share, signedShare } from "./formats.js";
 
 const by = (id) => document.getElementById(id);
@@ -64,8 +65,8 @@ export class Experiments {
     by("experiments-hint").textContent = `${share(this.#list.holdout / 1000)} of the members see no experiment. ` +
       `${count(others)} more are drafts, paused or ended. Intervals hold however often they are looked at, unless said otherwise.`;
     const rows = running.flatMap((one) => this.#rows(one));
-    show(by("experiments"), rows, () => element("div", {
-      className: "scroll", tabindex: "0", role: "group", "aria-labelledby": "experiments-heading",
+    show(by("experiments"), rows, () => h("div", {
+      className: "scroll", tabIndex: 0, role: "group", "aria-labelledby": "experiments-heading",
     }, table("Experiments running", COLUMNS, rows.map((row) => this.#cells(row)), "No experiment is running.")));
   }
 
@@ -84,20 +85,20 @@ export class Experiments {
     const known = row.lift !== undefined;
     const reach = known ? Math.max(Math.abs(row.low), Math.abs(row.high), 0.05) : 1;
     return [
-      row.first ? element("span", {}, element("code", { text: row.name }), element("span", {
-        className: "note", text: `${row.layer}, since ${instant(row.started_at)}`,
-      })) : element("span", { className: "hidden-heading", text: row.name }),
-      element("span", {}, element("code", { text: row.arm }), element("span", { className: "note", text: share(row.share) })),
+      row.first ? h("span", {}, h("code", { textContent: row.name }), h("span", {
+        className: "note", textContent: `${row.layer}, since ${instant(row.started_at)}`,
+      })) : h("span", { className: "hidden-heading", textContent: row.name }),
+      h("span", {}, h("code", { textContent: row.arm }), h("span", { className: "note", textContent: share(row.share) })),
       known ? signedShare(row.lift) : "–",
       known ? interval(row.low, row.lift, row.high, reach) : "",
-      known ? element("span", {}, `${signedShare(row.low)} to ${signedShare(row.high)}`, verdict(row),
-        row.oneLook ? element("span", { className: "note", text: "valid for one look" }) : null) : "–",
+      known ? h("span", {}, `${signedShare(row.low)} to ${signedShare(row.high)}`, verdict(row),
+        row.oneLook ? h("span", { className: "note", textContent: "valid for one look" }) : null) : "–",
       ratioOf(row.ratio),
       count(row.members),
-      row.problem ? element("span", { className: "problem", text: row.problem }) : row.as_of ? instant(row.as_of) : "not analysed yet",
-      row.first ? element("button", {
+      row.problem ? h("span", { className: "problem", textContent: row.problem }) : row.as_of ? instant(row.as_of) : "not analysed yet",
+      row.first ? h("button", {
         type: "button", className: "small", "data-focus": `analyse ${row.name}`, disabled: row.working,
-        "aria-label": `Analyse ${row.name} now`, text: row.working ? "Analysing…" : "Analyse now", onclick: () => this.#analyse(row.name),
+        "aria-label": `Analyse ${row.name} now`, textContent: row.working ? "Analysing…" : "Analyse now", onclick: () => this.#analyse(row.name),
       }) : "",
     ];
   }

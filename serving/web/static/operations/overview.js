@@ -1,7 +1,8 @@
 // Everything but stages, experiments and bundles: the state, the cards and the lists.
 
+import { h } from "../home/dom.js";
 import { bar, sparkline } from "./drawings.js";
-import { badge, element, show, table, terms } from "./elements.js";
+import { badge, show, table, terms } from "./elements.js";
 import { age, count, instant, milliseconds, rate, share, decimal } from "./formats.js";
 import { noticesOf } from "./notices.js";
 import { difference, Readings } from "./readings.js";
@@ -31,8 +32,8 @@ function showState(notices) {
   const few = notices.length === 1 ? "One thing needs a look" : `${notices.length} things need a look`;
   const heading = notices.length === 0 ? "All is well" : few;
   if (by("state-heading").textContent !== heading) by("state-heading").textContent = heading;
-  show(by("notices"), notices, () => notices.map(({ kind, text, remedy }) => element("li", {},
-    badge(kind, MARKS[kind]), element("span", {}, text, " ", element("span", { className: "remedy", text: remedy })))));
+  show(by("notices"), notices, () => notices.map(({ kind, text, remedy }) => h("li", {},
+    badge(kind, MARKS[kind]), h("span", {}, text, " ", h("span", { className: "remedy", textContent: remedy })))));
 }
 
 function showCards(readings, report) {
@@ -56,16 +57,16 @@ function showCards(readings, report) {
 }
 
 function card(name, label, value, note, values) {
-  return element("article", { className: "card", "data-card": name },
-    element("h3", { text: label }), element("p", { className: "reading", text: value }),
-    element("p", { className: "note", text: note }), values ? sparkline(values, Readings.drawn) : null);
+  return h("article", { className: "card", "data-card": name },
+    h("h3", { textContent: label }), h("p", { className: "reading", textContent: value }),
+    h("p", { className: "note", textContent: note }), values ? sparkline(values, Readings.drawn) : null);
 }
 
 function showFallbacks(report) {
   const pages = made(report);
   show(by("fallbacks"), [report.fallbacks, pages], () => table("Fallbacks",
     [{ label: "Stood in", row: true }, { label: "Pages", number: true }, { label: "Share of pages", number: true }, { label: "" }],
-    report.fallbacks.map((one) => [element("code", { text: one.name }), count(one.count), share(one.count / pages), bar(one.count / pages)]),
+    report.fallbacks.map((one) => [h("code", { textContent: one.name }), count(one.count), share(one.count / pages), bar(one.count / pages)]),
     "Nothing had to stand in: every page was whole."));
 }
 
@@ -93,7 +94,7 @@ function storeOf(up) {
 function breakersOf(report) {
   const open = report.breakers.filter((one) => one.open_workers > 0);
   if (open.length === 0) return badge("good", "nothing");
-  return element("span", {}, open.map((one) => badge("bad", `${one.of}, by ${one.open_workers} workers`)));
+  return h("span", {}, open.map((one) => badge("bad", `${one.of}, by ${one.open_workers} workers`)));
 }
 
 function showFreshness(report) {

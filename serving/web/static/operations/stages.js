@@ -1,7 +1,8 @@
 // How long each stage of a page takes.
 
+import { h } from "../home/dom.js";
 import { bar } from "./drawings.js";
-import { element, show, table } from "./elements.js";
+import { show, table } from "./elements.js";
 import { age, count, milliseconds } from "./formats.js";
 
 const by = (id) => document.getElementById(id);
@@ -21,7 +22,7 @@ export function showStages(readings, span) {
     ? `The last ${age(readings.span)}, as far as this page has been open.` : "All pages of all workers since the servers started.";
   const longest = Math.max(...rows.map((row) => row.latency.p50_ms ?? 0), 0.001);
   show(by("stages"), [rows, recent], () => table("Stages of a page", COLUMNS, rows.map((row) => [
-    element("code", { text: row.stage }), bar((row.latency.p50_ms ?? 0) / longest), milliseconds(row.latency.p50_ms),
+    h("code", { textContent: row.stage }), bar((row.latency.p50_ms ?? 0) / longest), milliseconds(row.latency.p50_ms),
     milliseconds(row.latency.p95_ms), milliseconds(row.latency.p99_ms), count(row.latency.count), count(row.overBudget),
     count(row.failures),
   ]), "No page has been made yet."));
