@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import ConsoleMessage, Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from serving.api.access import Access
 from serving.api_keys import KeyRing, add_client
 from serving.app import create_app
 from tests.serving.web.accessibility import grave_violations
 from tests.serving.web.live_server import TOKEN, LiveService, served
+from tests.serving.web.member_page import ids_in, show, tile_of, watch, within_policy
 
-MINUTE = 60_000
 COUNT_GLIDES = """
     window.glides = 0;
     const animate = Element.prototype.animate;
@@ -29,17 +29,8 @@ COUNT_GLIDES = """
 
 @pytest.fixture
 def page(web_page: Page) -> Iterator[Page]:
-    """A page in which nothing breaks the server's own content policy."""
-    refused: list[str] = []
-
-    def note(message: ConsoleMessage) -> None:
-        if "Content Security Policy" in message.text:
-            refused.append(message.text)
-
-    web_page.on("console", note)
-    expect.set_options(timeout=MINUTE)
-    yield web_page
-    assert refused == []
+    with within_policy(web_page) as page:
+        yield page
 
 
 @pytest.fixture(scope="module")
@@ -47,33 +38,6 @@ def members(live: LiveService) -> Iterator[str]:
     """Members that are not looked at yet; each test takes its own, since a watch stays."""
     known = live.get("/v1/members?limit=50")["members"]
     return iter([one["user_id"] for one in known if one["watch_count"] >= 5])
-
-
-def show(page: Page, live: LiveService, member: str, **query: str) -> None:
-    """Open a member's page and wait until its rows are there."""
-    more = "".join(f"&{name}={value}" for name, value in ({"device": "web"} | query).items())
-    page.goto(f"{live.address}/?member={member}{more}")
-    expect(page.locator(".tile").first).to_be_visible()
-
-
-def tile_of(page: Page, title_id: str) -> Locator:
-    return page.locator(f'.tile[data-title-id="{title_id}"]')
-
-
-def ids_in(page: Page, row_type: str) -> list[str]:
-    found: list[str] = page.locator(f'.row[data-row-type="{row_type}"] .tile').evaluate_all(
-        "tiles => tiles.map(tile => tile.dataset.titleId)"
-    )
-    return found
-
-
-def watch(page: Page, title_id: str, percent: int) -> None:
-    """Watch a title of the page to a fraction, and wait for what follows."""
-    tile_of(page, title_id).locator(".tile-button").press("Enter")
-    dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Watch to").fill(str(percent))
-    dialog.get_by_role("button", name="Watch", exact=True).click()
-    expect(page.get_by_role("complementary", name="What changed")).to_be_visible()
 
 
 def test_a_first_visit_offers_members_and_shows_the_page_of_the_one_chosen(
@@ -124,41 +88,6 @@ def test_device_and_hour_make_another_page_and_stand_in_its_address(
     page.go_back()
     expect(page.get_by_label("Hour")).to_have_value("")
     expect(page.locator("#made")).not_to_contain_text(at)
-
-
-def test_a_new_member_picks_titles_and_gets_a_page_of_their_own(page: Page, live: LiveService) -> None:
-    page.goto(live.address)
-    page.get_by_role("button", name="New member").click()
-    dialog = page.get_by_role("dialog", name="New member")
-    dialog.get_by_label("Member id").fill("zoe")
-    dialog.get_by_label("Country").select_option("South Korea")
-    dialog.get_by_label("Language").select_option("Korean")
-    offered = live.get("/v1/picks?country=KR&language=ko&limit=30")["titles"]
-    picks = dialog.locator(".pick")
-    expect(picks.first).to_have_attribute("aria-label", re.compile(re.escape(offered[0]["name"])))
-    for place in (0, 1, 2, 3):
-        picks.nth(place).click()
-    picks.nth(3).click()  # and back
-    expect(dialog.get_by_role("status")).to_have_text("3 picked: good")
-    dialog.get_by_role("button", name="Create member").click()
-    expect(page.get_by_role("heading", name="Top Picks for You")).to_be_visible()  # not what is popular
-    expect(page).to_have_url(re.compile("member=zoe&"))
-    assert live.bound("zoe", "top_picks")
-    page.goto(f"{live.address}/?member=a-stranger")
-    expect(page.get_by_role("heading", name="Popular Now")).to_be_visible()
-
-
-def test_an_id_that_is_taken_is_refused_in_words(
-    page: Page, live: LiveService, members: Iterator[str]
-) -> None:
-    taken = next(members)
-    page.goto(live.address)
-    page.get_by_role("button", name="New member").click()
-    dialog = page.get_by_role("dialog", name="New member")
-    dialog.get_by_label("Member id").fill(taken)
-    dialog.get_by_label("Country").select_option("Nigeria")
-    dialog.get_by_role("button", name="Create member").click()
-    expect(dialog.get_by_role("alert")).to_contain_text("is a member already")
 
 
 def test_watching_moves_a_title_to_continue_watching_and_says_what_moved(
