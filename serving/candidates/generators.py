@@ -74,7 +74,7 @@ def _nearest(index: VectorIndex, vector: NDArray[np.float32], limit: int, query:
 
 
 def similar(query: Query, limit: int) -> Sequence[Candidates]:
-    """Titles like the latest ones that the member completed, per seed; others than those of the last pages."""
+    """Titles like the latest ones that the member completed, per seed, those of the last pages last."""
     found: list[Candidates] = []
     for seed in _seed_rows(query):
         between_steps()  # a seed that is not cached is a search
