@@ -1,0 +1,1 @@
+from feature_repo import lean_feast as lean_feast

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import redis
 from feast.repo_operations import get_repo_files
 
 from feature_repo import definitions, schema as s
@@ -26,9 +27,18 @@ from feature_repo.transforms.ranking import RANKING_FEATURES
 Feast = Callable[..., str]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Settings:
+    """A home for all tests here: a start of Feast takes seconds."""
+    home = tmp_path_factory.mktemp("home")
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushall()
+    return Settings(home, str(home / "lake"), redis_url)
+
+
+@pytest.fixture(scope="module")
 def feast(settings: Settings) -> Feast:
-    """Run a Feast command in the folder, on the test's own state."""
+    """Run a Feast command in the folder, on the tests' own state, to which the definitions are applied."""
 
     def run(*arguments: str) -> str:
         command = [str(Path(sys.executable).with_name("feast")), "-f", "profiles/home.yaml", *arguments]
@@ -39,6 +49,7 @@ def feast(settings: Settings) -> Feast:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
+    run("apply")
     return run
 
 
@@ -64,7 +75,6 @@ def test_apply_and_both_materializations_work_from_the_folder(
     noon = datetime(2026, 3, 29, 12, tzinfo=UTC)
     rows = make_rows(s.USER_PROFILE, [{s.USER_ID: "ann", s.EVENT_TIMESTAMP: noon, s.COUNTRY: "KR"}])
     Lake(settings.lake).replace(s.USER_PROFILE, rows)
-    feast("apply")
     assert "user_profile" in feast("feature-views", "list")
     feast("materialize", "2026-03-29T00:00:00", "2026-03-30T00:00:00", "-v", "user_profile")
     online = feast("get-online-features", "-e", "user_id=ann", "-f", "user_profile:country")
@@ -72,8 +82,8 @@ def test_apply_and_both_materializations_work_from_the_folder(
     feast("materialize-incremental", "2026-03-31T00:00:00", "-v", "user_profile")
 
 
-def test_feasts_own_interface_shows_the_definitions(feast: Feast, settings: Settings) -> None:
-    feast("apply")
+@pytest.mark.usefixtures("feast")
+def test_feasts_own_interface_shows_the_definitions(settings: Settings) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
