@@ -51,6 +51,12 @@ NOT_COPIED = shutil.ignore_patterns("redis", "shown_tiles", "explored_slots", "s
 """Of the trained service's home: its Redis, and what tests have shown of it."""
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest: none is left to one process when the others are done."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def movielens() -> Path:
     """The folder with the MovieLens data sets."""

@@ -23,7 +23,7 @@ from training.embeddings import store_embeddings
 from training.factors import Factors
 from training.interactions import InteractionMatrix
 from training.training_data import TrainingData, interactions_as_of
-from training.two_tower import TwoTower, fit_two_tower
+from training.two_tower import TwoTower
 from training.two_tower_examples import member_histories, tower_examples
 
 CoreModel = Literal["als", "bpr"]
@@ -137,6 +137,8 @@ def fit_towers(
     progress: Progress | None,
 ) -> TwoTower:
     """Fit the towers on the positives before ``as_of``, each with its history as it stood then."""
+    from training.two_tower_fit import fit_two_tower  # noqa: PLC0415  (torch: only who trains waits for it)
+
     examples = tower_examples(
         data.gateway, data.events, data.catalogue.title_ids,
         start=data.windows.start, end=as_of, minimum_fraction=config.two_tower.minimum_fraction,

@@ -71,7 +71,9 @@ def rehearse(
     """
     world = World.load(settings.simulation)
     clock = SetClock(start)
-    keeper = KeeperSettings(clock_mode="wall", refresh_every=timedelta(days=1), trend_every=timedelta(0))
+    keeper = KeeperSettings(
+        clock_mode="wall", refresh_every=timedelta(days=1), trend_every=timedelta(0), rest=0
+    )
     service = service_of(settings, keeper, clock)
     gateway = FeatureGateway.open(settings)
     log = event_log_beside(gateway.online_url, PARTITIONS)

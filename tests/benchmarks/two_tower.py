@@ -17,8 +17,9 @@ from feature_repo.transforms.towers import CONTEXT_INPUT_DIMENSIONS, TITLE_INPUT
 from tests.benchmarks.results import Measurement
 from tests.benchmarks.subject import Subject
 from tests.benchmarks.timing import Effort, summarise
-from training.two_tower import TwoTowerConfig, fit_two_tower
+from training.two_tower import TwoTowerConfig
 from training.two_tower_examples import TowerExamples
+from training.two_tower_fit import fit_two_tower
 
 STEP: Final = "two-tower, training step"
 STEP_ON_ALL_CORES: Final = "two-tower, training step, a thread per core"

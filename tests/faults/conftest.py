@@ -125,16 +125,19 @@ def victim_of(
     own_redis: OwnRedis,
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
-) -> Iterator[Callable[[Path], Victim]]:
-    """What makes the victim that lives in a home, and ends it after the test."""
+) -> Iterator[Callable[..., Victim]]:
+    """What makes the victim that lives in a home, and ends it after the test.
+
+    No page is asked for beside its keeper's work, unless ``rest`` says so: titles are read in this process.
+    """
     slow = request.node.get_closest_marker("slow_road") is not None
     road, started = SlowRoad(own_redis.port), []
 
-    def victim_of(home: Path) -> Victim:
+    def victim_of(home: Path, rest: float = 0) -> Victim:
         monkeypatch.setenv("MARQUEE_SERVING", str(home / "serving.json"))
         settings = Settings(home, str(home / "lake"), road.url if slow else own_redis.url)
         time = [trained_service.end + timedelta(minutes=1)]
-        service = service_of(settings, KeeperSettings(clock_mode="wall"), lambda: time[0])
+        service = service_of(settings, KeeperSettings(clock_mode="wall", rest=rest), lambda: time[0])
         started.append(service)
         service.start(watch=False)
         champion = BundleAliases(settings.bundles).get("champion")
@@ -152,7 +155,7 @@ def victim_of(
 
 
 @pytest.fixture
-def victim(home: Path, victim_of: Callable[[Path], Victim]) -> Victim:
+def victim(home: Path, victim_of: Callable[..., Victim]) -> Victim:
     return victim_of(home)
 
 

@@ -125,7 +125,7 @@ def test_registry_missing(victim: Victim, trained_service: TrainedService) -> No
     settings: Settings = victim.settings
     settings.registry.unlink()
     victim.healed(victim.members[0])
-    again = service_of(settings, KeeperSettings(clock_mode="wall"), lambda: victim.time[0])
+    again = service_of(settings, KeeperSettings(clock_mode="wall", rest=0), lambda: victim.time[0])
     again.start(watch=False)
     assert again.state.models.version == victim.service.state.models.version
     assert settings.registry.exists()

@@ -69,7 +69,7 @@ def features_lacking(page: dict[str, Any]) -> list[str]:
 )
 def test_a_deletion_reaches_the_memory_of_every_worker(victim: Victim) -> None:
     gone, other = victim.members[0], victim.members[1]
-    clock = KeeperSettings(clock_mode="wall")
+    clock = KeeperSettings(clock_mode="wall", rest=0)
     second = service_of(victim.settings, clock, lambda: victim.time[0])
     second.start(watch=False)
     try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from threading import Event
 
 import pytest
@@ -115,7 +117,8 @@ def test_redis_full(victim: Victim) -> None:
     "states anew, for which no page waits (measured.md); without one, with the next retraining. Who was "
     "deleted stays so: servers take that from the lake within a second",
 )
-def test_redis_restarted_empty(victim: Victim) -> None:
+def test_redis_restarted_empty(home: Path, victim_of: Callable[..., Victim]) -> None:
+    victim = victim_of(home, rest=1.0)  # titles are read by a process, as beside pages
     known, deleted = victim.members[0], victim.members[2]
     victim.healed(known)
     asked = victim.client.delete(f"/v1/members/{deleted}", headers={"Authorization": "Bearer secret"})

@@ -6,8 +6,9 @@ from pydantic import ValidationError
 
 from feature_repo import schema as s
 from feature_repo.transforms.towers import CONTEXT_INPUT_DIMENSIONS, TITLE_INPUT_DIMENSIONS
-from training.two_tower import TwoTower, TwoTowerConfig, fit_two_tower
+from training.two_tower import TwoTower, TwoTowerConfig
 from training.two_tower_examples import TowerExamples
+from training.two_tower_fit import fit_two_tower
 from training.two_tower_validation import held_back
 
 TITLES = np.array([f"t{row}" for row in range(40)])
