@@ -67,20 +67,23 @@ def warm_up(
     state: ServingState,
     user_ids: Sequence[str],
     recent: Sequence[RecentRequest],
+    pages: int,
     pace: Pace,
 ) -> None:
-    """Make some pages before anybody waits for one: those asked for last, else those of some members."""
+    """Make ``pages`` pages before anybody waits for one: those asked for last, else those of some members."""
     maker = HomepageMaker(reader, Unobserved())
     at = state.clock()
-    for request in pace.steps(_warming(user_ids or [state.example_user_id], recent, at)):
+    for request in pace.steps(_warming(user_ids or [state.example_user_id], recent, pages, at)):
         maker.make(state, request)
 
 
-def _warming(user_ids: Sequence[str], recent: Sequence[RecentRequest], at: datetime) -> Iterator[PageRequest]:
-    for request in recent[:WARM_UP_PAGES]:
+def _warming(
+    user_ids: Sequence[str], recent: Sequence[RecentRequest], pages: int, at: datetime
+) -> Iterator[PageRequest]:
+    for request in recent[:pages]:
         yield PageRequest(request.user_id, request.device, at, request.country)
-    members = user_ids[:: max(1, len(user_ids) // WARM_UP_PAGES)][:WARM_UP_PAGES]
-    for page in range(len(recent[:WARM_UP_PAGES]), WARM_UP_PAGES):
+    members = user_ids[:: max(1, len(user_ids) // pages)][:pages]
+    for page in range(len(recent[:pages]), pages):
         yield PageRequest(members[page % len(members)], s.DEVICES[page % len(s.DEVICES)], at)
 
 

@@ -15,6 +15,7 @@ import structlog
 from experiments.bundle_alias import version_behind
 from serving.arrivals import ArrivalSource
 from serving.background_pace import Pace
+from serving.bundle_canary import WARM_UP_PAGES
 from serving.bundle_validation import BundleRefusedError, refusal_kind
 from serving.clock import Clock, ClockMode, service_clock
 from serving.kept_state import KeptState, StateSources
@@ -50,6 +51,8 @@ class KeeperSettings:
     follow_every: timedelta = timedelta(milliseconds=200)
     trend_every: timedelta = timedelta(milliseconds=800)
     rest: float = 3.0
+    warm_up_pages: int = WARM_UP_PAGES
+    """How many pages a bundle makes before anybody waits for one; 1 at least."""
     schema_hash: str | None = None
     """What the feature definitions hash to; a bundle made for others is refused."""
     pages: ServingSettings = field(default_factory=ServingSettings)
@@ -83,8 +86,9 @@ class StateKeeper:
         self._wall = wall
         self._settings = settings
         self._sources = StateSources(
-            reader, self._titles, metrics, wall, settings.refresh_every, settings.trend_every, arrivals,
-            plays, settings.pages, RecentRequests(0) if recent is None else recent,
+            reader, self._titles, metrics, wall, settings.refresh_every, settings.trend_every,
+            settings.warm_up_pages, arrivals, plays, settings.pages,
+            RecentRequests(0) if recent is None else recent,
         )  # fmt: skip
         self._champion = KeptState(self._sources, holder)
         self._held: dict[str, KeptState] = {}

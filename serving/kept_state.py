@@ -50,6 +50,7 @@ class StateSources:
     wall: Clock
     refresh_every: timedelta
     trend_every: timedelta
+    warm_up_pages: int = WARM_UP_PAGES
     arrivals: ArrivalSource | None = None
     plays: PlaySource | None = None
     pages: ServingSettings = field(default_factory=ServingSettings)
@@ -99,7 +100,8 @@ class KeptState:
         state = ServingState.of(models, snapshot, inputs, clock, user_ids[0] if user_ids else "newcomer")
         warn_of_other_vectors(state)
         check_pages(sources.reader, state, user_ids, sources.pages, pace)
-        warm_up(sources.reader, state, user_ids, sources.recent.latest(WARM_UP_PAGES), pace)
+        pages = sources.warm_up_pages
+        warm_up(sources.reader, state, user_ids, sources.recent.latest(pages), pages, pace)
         self._holder.swap(state)
         self._trained_at = bundle.manifest.created_at.timestamp()
         self._tell_freshness(state)

@@ -137,7 +137,8 @@ def victim_of(
         monkeypatch.setenv("MARQUEE_SERVING", str(home / "serving.json"))
         settings = Settings(home, str(home / "lake"), road.url if slow else own_redis.url)
         time = [trained_service.end + timedelta(minutes=1)]
-        service = service_of(settings, KeeperSettings(clock_mode="wall", rest=rest), lambda: time[0])
+        keeper = KeeperSettings(clock_mode="wall", rest=rest, warm_up_pages=2)
+        service = service_of(settings, keeper, lambda: time[0])
         started.append(service)
         service.start(watch=False)
         champion = BundleAliases(settings.bundles).get("champion")

@@ -231,8 +231,9 @@ def small_service(
 ) -> SmallService:
     numbers = count(1)
     service = HomepageService(
-        bundles, lambda: (features, None), settings=KeeperSettings(rest=0), wall=lambda: time[0],
-        new_id=lambda: f"page-{next(numbers)}", experiments=experiments, **{"pages": PATIENT} | changes,
+        bundles, lambda: (features, None), settings=KeeperSettings(rest=0, warm_up_pages=2),
+        wall=lambda: time[0], new_id=lambda: f"page-{next(numbers)}", experiments=experiments,
+        **{"pages": PATIENT} | changes,
     )  # fmt: skip
     return SmallService(service, features, bundles, time, experiments)
 
