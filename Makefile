@@ -38,7 +38,7 @@ serve: $(INSTALLED) ## serve what is there on http://127.0.0.1:$(PORT)
 
 test: $(INSTALLED) ## style, types, import arrows and all tests
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet . && $(BIN)/mypy && $(BIN)/lint-imports
-	@$(BIN)/python -m pytest --numprocesses 2
+	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 bench: $(INSTALLED) ## measure speed against baselines; writes var/bench.json
 	@$(BIN)/python -m tests.benchmarks

@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 import pytest
 import redis
+from click.testing import CliRunner
 
 import experiments.cli
 import feature_repo.cli
@@ -265,7 +266,8 @@ def test_a_pipeline_that_is_interrupted_in_any_of_its_steps_succeeds_when_it_is_
     assert ran.returncode == 0, ran.stderr
     made = json.loads(ran.stdout)
     assert Path(made["report"]).exists()
-    assert ask("-m", "serving", "bundles", "list", MARQUEE_HOME=str(home)).stdout.count(made["bundle"]) == 1
+    listed = CliRunner(env={"MARQUEE_HOME": str(home)}).invoke(PROGRAMS["serving"], ["bundles", "list"])
+    assert listed.stdout.count(made["bundle"]) == 1
     assert not list((home / "lake" / "_staging").glob("*"))
 
 
@@ -280,7 +282,8 @@ def test_a_materialization_that_is_interrupted_is_made_whole_by_the_next(
         while not client.dbsize():
             assert at_work.process.poll() is None
         at_work.interrupted()
-    ran = ask("-m", "feature_repo", "materialize", "--json", MARQUEE_HOME=str(home), REDIS_URL=redis_url)
-    assert ran.returncode == 0, ran.stderr
+    environment = {"MARQUEE_HOME": str(home), "MARQUEE_LAKE": None, "REDIS_URL": redis_url}
+    ran = CliRunner(env=environment).invoke(PROGRAMS["feature_repo"], ["materialize", "--json"])
+    assert ran.exit_code == 0, ran.output
     known = trained_service.lake.read(s.USER_SNAPSHOT, [s.USER_ID])[s.USER_ID]
     assert json.loads(ran.stdout)["user_snapshot"] == len(known.unique())

@@ -30,6 +30,7 @@ from tests.proofs.live_trial import CONTROL, NAME, TREATMENT, definition
 from training.bundle import CHAMPION, BundleAliases, load_bundle, write_bundle
 from training.ranker import Ranker
 
+pytestmark = pytest.mark.slow
 END = datetime(2026, 3, 10, tzinfo=UTC)
 DAYS = 9
 

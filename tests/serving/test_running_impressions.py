@@ -20,6 +20,7 @@ from feature_repo.store import FeatureGateway
 from tests.conftest import NOT_COPIED, TrainedService
 from tests.serving.running_server import STOP_SECONDS, Server, kill, running
 
+pytestmark = pytest.mark.slow
 _MOST_LOOKS = 10_000
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,14 +19,16 @@ from urllib.parse import urlsplit
 import psutil  # type: ignore[import-untyped]
 import pytest
 import redis
+from click.testing import CliRunner
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from feature_repo import schema as s
 from feature_repo.backfill import backfill
+from feature_repo.cli import main as feature_repo_program
 from feature_repo.ingest.lake import Lake
 from feature_repo.redis_server import announced_url, redis_executable, running_redis
-from feature_repo.settings import REPOSITORY_ROOT, Settings
+from feature_repo.settings import Settings
 from feature_repo.simulation.config import SimulationConfig
 from feature_repo.simulation.simulate import simulate
 from feature_repo.store import FeatureGateway
@@ -46,6 +46,7 @@ from training.pipeline import train
 from training.ranker import RankerConfig
 from training.steps import StepRecorder
 
+pytestmark = pytest.mark.slow
 END = datetime(2026, 3, 1, tzinfo=UTC)
 FAST = TrainingConfig(
     als=AlsConfig(iterations=3), ranker=RankerConfig(trees=20), warm_iterations=1, evaluation_members=20
@@ -151,10 +152,10 @@ def import_title(home: Path, title_id: str, name: str) -> None:
     file = home / "more.csv"
     columns = "title_id,name,title_type,genres,cast,available_since,event_timestamp"
     file.write_text(f"{columns}\n{title_id},{name},movie,Drama,Ana,1709294400,1709294400\n")
-    command = [sys.executable, "-m", "feature_repo", "ingest", "files", "--append", "--titles", str(file)]
-    environment = {**os.environ, "MARQUEE_HOME": str(home)}
-    environment = {k: v for k, v in environment.items() if k not in ("REDIS_URL", "MARQUEE_LAKE")}
-    subprocess.run(command, cwd=REPOSITORY_ROOT, env=environment, check=True, capture_output=True)
+    environment = {"MARQUEE_HOME": str(home), "MARQUEE_LAKE": None, "REDIS_URL": None}
+    command = ["ingest", "files", "--append", "--titles", str(file)]
+    imported = CliRunner(env=environment).invoke(feature_repo_program, command)
+    assert imported.exit_code == 0, imported.output
 
 
 def test_a_trained_service_serves_stops_cleanly_and_serves_the_same_again(trained_home: Path) -> None:
