@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -18,7 +18,7 @@ from training.parity.causes import Trace, likely_cause
 from training.parity.comparison import Compared, Verdict, compare
 from training.parity.replay import Replay
 from training.parity.served import ServedPages
-from training.parity.staleness import with_stale
+from training.parity.staleness import LADDER, with_stale
 from training.ranker import Ranker
 
 STALE_WITHIN: Final = timedelta(hours=2)
@@ -73,18 +73,20 @@ def prove(
     bundles: Mapping[str, BundleContents],
     *,
     stale_within: timedelta = STALE_WITHIN,
+    ladder: Sequence[timedelta] = LADDER,
     examples: int = 3,
 ) -> list[FeatureParity]:
     """Replay the pages and return what became of each of RANKING_FEATURES, then of the ranker's score.
 
-    Values up to ``stale_within`` old are explained. The score is compared with what the bundle says of the
+    Values up to ``stale_within`` old are explained; they are looked for at the instants of the ``ladder``,
+    of which each takes a retrieval. The score is compared with what the bundle says of the
     served features. Raises ``KeyError`` for a bundle that ``bundles`` lacks.
     """
     if not len(served):
         return []
     replay = Replay.of(gateway, served, bundles)
     found = compare(served.matrix, replay.matrix(replay.present))
-    found = with_stale(found, replay, stale_within)
+    found = with_stale(found, replay, stale_within, ladder)
     unexplained = found.unexplained(stale_within)
     features = [
         _feature(column, found, unexplained[:, column], replay, examples)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -21,14 +21,23 @@ from tests.training.parity.conftest import Served
 from training.parity.findings import FeatureParity, prove
 from training.parity.replay import Replay
 from training.parity.served import ServedPages
+from training.parity.staleness import LADDER
 
 Skew = Callable[[Replay, np.ndarray], np.ndarray]
 MINUTE = timedelta(minutes=1)
+FEW_STEPS = (timedelta(seconds=1), timedelta(hours=1), timedelta(days=1))
+"""Instants at which a value that is another for all pages is looked for: every one takes a retrieval."""
 
 
-def proof(served: Served, pages: ServedPages, stale_within: timedelta = MINUTE) -> dict[str, FeatureParity]:
+def proof(
+    served: Served,
+    pages: ServedPages,
+    stale_within: timedelta = MINUTE,
+    ladder: Sequence[timedelta] = LADDER,
+) -> dict[str, FeatureParity]:
     contents = {name: bundle.contents for name, bundle in served.bundles.items()}
-    return {f.name: f for f in prove(served.gateway, pages, contents, stale_within=stale_within)}
+    found = prove(served.gateway, pages, contents, stale_within=stale_within, ladder=ladder)
+    return {f.name: f for f in found}
 
 
 def failing(found: dict[str, FeatureParity]) -> dict[str, str]:
@@ -151,7 +160,7 @@ def test_a_planted_skew_is_found_and_named_and_nothing_else_is_blamed(
 ) -> None:
     pages, replay = some
     skewed = with_column(pages, name, skew(replay, column(pages, name)))
-    found = failing(proof(served, skewed))
+    found = failing(proof(served, skewed, ladder=FEW_STEPS))
     # The scores are those of the features without the skew, which the bundle does not confirm.
     found.pop("ranking_score", None)
     assert set(found) == {name}
@@ -177,7 +186,9 @@ def test_an_average_over_other_days_is_named(
     known = column(pages, "mean_session_minutes")
     users = pages.user_ids[pages.page_of]
     values = [minutes[u][1] if u in minutes else k for u, k in zip(users.tolist(), known, strict=True)]
-    found = failing(proof(served, with_column(pages, "mean_session_minutes", np.array(values))))
+    found = failing(
+        proof(served, with_column(pages, "mean_session_minutes", np.array(values)), ladder=FEW_STEPS)
+    )
     assert found["mean_session_minutes"].startswith("window of an average: goes along with training's value")
 
 
@@ -185,7 +196,7 @@ def test_exchanged_columns_are_named(served: Served, some: tuple[ServedPages, Re
     pages, _ = some
     a, b = "genre_drama", "genre_comedy"
     skewed = with_column(with_column(pages, a, column(pages, b)), b, column(pages, a))
-    found = failing(proof(served, skewed))
+    found = failing(proof(served, skewed, ladder=FEW_STEPS))
     assert found[a] == f"encoding: holds the values of {b}, the order of the columns differs"
     assert found[b] == f"encoding: holds the values of {a}, the order of the columns differs"
 
