@@ -5,7 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
 import torch
+import typeguard
 from feast import FeatureView
 from feast.torch_wrapper import get_torch
 
@@ -24,3 +26,14 @@ def test_who_asks_feast_for_torch_gets_it() -> None:
 
 def test_feast_is_not_compiled_anew_to_check_types() -> None:
     assert "typeguard._functions" not in FeatureView.__init__.__code__.co_names
+
+
+@typeguard.typechecked
+def doubled(number: int) -> int:
+    return 2 * number
+
+
+def test_typeguard_checks_the_code_of_others_as_ever() -> None:
+    assert doubled(2) == 4
+    with pytest.raises(typeguard.TypeCheckError):
+        doubled("two")  # type: ignore[arg-type]
