@@ -29,6 +29,7 @@ from feature_repo.transforms.watch_log import watch_log
 
 _Rows = Callable[[], Iterator[pa.RecordBatch]]
 
+_LEARNED: Final = (s.USER_ALS_EMBEDDING, s.TITLE_ALS_EMBEDDING)
 IMPRESSION_COLUMNS: Final = (s.PAGE_ID, s.TITLE_ID, s.EVENT_TIMESTAMP, s.PLAYED)
 
 
@@ -41,10 +42,11 @@ def backfill(
 ) -> dict[str, int]:
     """Compute every feature table but the embeddings, and the content encoder; return rows per table.
 
-    All tables appear together at the end, or none. Needs events and titles; members and impressions may
-    be missing. ``created_at`` (aware) stamps every row; ``seed`` fixes the axes of the cast and synopsis
-    vectors; with an ``encoder`` these stay what they were, and its words and people. Raises ``LakeError``
-    where a needed table is missing, ``ValueError`` for a naive ``created_at``.
+    All tables appear together at the end, or none. Embeddings come with a training: until then their tables
+    are there without rows. Needs events and titles; members and impressions may be missing. ``created_at``
+    (aware) stamps every row; ``seed`` fixes the axes of the cast and synopsis vectors; with an ``encoder``
+    these stay what they were, and its words and people. Raises ``LakeError`` where a needed table is
+    missing, ``ValueError`` for a naive ``created_at``.
     """
     if created_at.tzinfo is None:
         raise ValueError(f"created_at {created_at!r} has no time zone; pass an aware datetime, such as UTC")
@@ -55,6 +57,9 @@ def backfill(
             if progress is not None:
                 progress(table.name, done, len(steps))
             written[table.name] = transaction.replace(table, rows())
+        # `feast materialize` reads the table of every view, and fails where one is not there.
+        for table in _LEARNED:
+            transaction.create(table)
     return written
 
 

@@ -38,7 +38,6 @@ def materialize_views(
             "the lake holds no feature tables, or the definitions are not applied: run "
             "`python -m feature_repo build-features` and `python -m feature_repo apply` first"
         )
-    # Embeddings only come with the first training.
     arrived = {view.name: 0 for view in views}
     for done, view in enumerate(filled):
         # Feast prints; whoever called us shows progress.

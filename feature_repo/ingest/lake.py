@@ -201,6 +201,11 @@ class Transaction:
         """
         return self._stage(table, data, replaces=False, file=file, metadata=metadata)
 
+    def create(self, table: Table) -> None:
+        """Stage a table without rows where there is none yet; rows written to it meanwhile stay."""
+        if not self._lake.exists(table):
+            self._stage(table, table.arrow_schema.empty_table(), replaces=False, without_rows=True)
+
     def _stage(
         self,
         table: Table,
@@ -208,6 +213,7 @@ class Transaction:
         replaces: bool,
         file: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        without_rows: bool = False,
     ) -> int:
         directory = staged_directory(self._staging, self._tables, table.name, replaces)
         name = f"{file or self._next_name(table, replaces)}.parquet"
@@ -216,7 +222,7 @@ class Transaction:
             spill.add_all(_conforming(table, data))
             for partition, row_groups in spill.partitions():
                 self._write(f"{directory}/{partition}", name, table, row_groups, metadata)
-        if replaces and not spill.rows:
+        if (replaces or without_rows) and not spill.rows:
             empty = _partition_of(datetime.fromtimestamp(0, UTC), table)
             self._write(f"{directory}/{empty}", name, table, [table.arrow_schema.empty_table()])
         self._tables += 1

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,17 @@ def test_every_feature_table_but_the_embeddings_is_written(lake: Lake):
     assert {t.name: rows[t.name] for t in BUILT} == {n: len(found) for n, found in contents(lake).items()}
     assert all(rows[table.name] == lake.read(table).num_rows for table in tables.ENCODER_TABLES)
     assert (rows[s.TITLE_METADATA.name], rows[s.USER_PROFILE.name]) == (5, 0)
-    assert not lake.exists(s.USER_ALS_EMBEDDING)
+
+
+@pytest.mark.parametrize("table", [s.USER_ALS_EMBEDDING, s.TITLE_ALS_EMBEDDING], ids=lambda t: t.name)
+def test_embeddings_are_there_without_rows_until_a_training_and_then_stay(
+    lake: Lake, make_rows: Callable[..., pa.Table], table: s.Table
+) -> None:
+    backfill(lake, CREATED, seed=0)
+    assert lake.read(table).equals(table.arrow_schema.empty_table())
+    lake.replace(table, make_rows(table, [{table.keys[0]: "x"}]))
+    backfill(lake, CREATED, seed=0)
+    assert lake.read(table).column(table.keys[0]).to_pylist() == ["x"]
 
 
 def test_rows_are_stamped_and_within_the_declared_ranges(lake: Lake):

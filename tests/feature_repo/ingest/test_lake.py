@@ -169,6 +169,26 @@ def test_scanning_gives_the_rows_of_reading(lake: Lake, events: Build) -> None:
     assert _ids(rows) == [f"e{i}" for i in range(40, 50)]
 
 
+def test_a_created_table_exists_without_rows_and_takes_some(any_lake: Lake, events: Build) -> None:
+    with any_lake.transaction() as transaction:
+        transaction.create(EVENTS)
+    assert any_lake.read(EVENTS).equals(EVENTS.arrow_schema.empty_table())
+    any_lake.append(EVENTS, events(1))
+    assert _ids(any_lake.read(EVENTS)) == ["e0"]
+
+
+def test_creating_a_table_leaves_the_rows_that_are_there_or_come_meanwhile(
+    any_lake: Lake, events: Build, members: Build
+) -> None:
+    any_lake.replace(EVENTS, events(2))
+    with any_lake.transaction() as transaction:
+        transaction.create(EVENTS)
+        transaction.create(MEMBERS)
+        any_lake.replace(MEMBERS, members("anna"))
+    assert _ids(any_lake.read(EVENTS)) == ["e0", "e1"]
+    assert any_lake.read(MEMBERS)[USER_ID].to_pylist() == ["anna"]
+
+
 def test_an_empty_table_exists_and_takes_rows(any_lake: Lake, events: Build) -> None:
     assert any_lake.replace(EVENTS, events(0)) == 0
     assert any_lake.exists(EVENTS)
