@@ -82,7 +82,8 @@ def apply() -> None:
 @main.command()
 @click.option(
     "--start", default=_EPOCH, show_default=True, type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]),
-    help="Of features from then on.",
+    help="Of features from then on. A later start leaves out profiles of members who joined before it, and "
+    "with them their maturity limits.",
 )  # fmt: skip
 @click.option(
     "--end", type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]), help="Of features until then.  [default: now]"
@@ -93,7 +94,7 @@ def materialize(start: datetime, end: datetime | None, as_json: bool) -> None:
 
     \b
     Example:
-        python -m feature_repo materialize --start 2026-10-01T00:00:00+00:00
+        python -m feature_repo materialize --end 2026-11-01T00:00:00+00:00
     """
     settings = Settings.from_environment()
     with open_gateway(settings) as gateway, Console(stderr=True).status("materializing") as status:
