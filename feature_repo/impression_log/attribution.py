@@ -7,7 +7,8 @@ instant or before, unless that lies WINDOW back or more. Then the tile
 
 - is ``played`` where a viewing began from it;
 - has as ``watch_fraction`` the highest fraction that such a viewing reached, within WINDOW of the page; null
-  where it is not played, or no event but a ``play`` says how far it got;
+  where it is not played, or no event but a ``play`` says how far it got. A ``complete`` that reports none
+  says 1, as in ``transforms.watch_log``;
 - is ``clicked`` where it is played, or a hover or a thumb is put down to it.
 
 Of events with one id the earliest counts. Of pages at one instant that show the same title the one with the
@@ -32,7 +33,7 @@ WINDOW: Final = timedelta(hours=24)
 VIEWING_GAP: Final = timedelta(hours=2)
 """At most a day likewise."""
 CLICK_EVENT_TYPES: Final = ("hover", "thumbs_up", "thumbs_down")
-RULE: Final = 1
+RULE: Final = 2
 """Number of this rule: a change of it has every day joined again."""
 
 _DAY_US: Final = timedelta(days=1) // timedelta(microseconds=1)
@@ -46,7 +47,8 @@ def _listed(values: tuple[str, ...]) -> str:
 
 _EVENTS: Final = f"""
 create temp table happened as
-select user_id, title_id, event_type, watch_fraction, epoch_us(event_timestamp) as happened_at, event_id
+select user_id, title_id, event_type, epoch_us(event_timestamp) as happened_at, event_id,
+    coalesce(watch_fraction, case event_type when 'complete' then 1::float end) as watch_fraction
 from (
     from events qualify row_number() over (
         partition by event_id order by event_timestamp, user_id, title_id, event_type, watch_fraction

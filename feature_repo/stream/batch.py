@@ -19,6 +19,7 @@ from feature_repo.stream.member_states import EVENT
 from feature_repo.stream.state_store import DeadLetter
 from feature_repo.stream.title_codes import TitleCodes
 from feature_repo.transforms.arrow_columns import codes_of, microseconds
+from feature_repo.transforms.watch_log import known_fractions
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +104,8 @@ def _events(rows: pa.RecordBatch, codes: TitleCodes) -> NDArray[np.void]:
     events["title"] = codes.of(rows[s.TITLE_ID])
     events["play"] = pc.equal(rows[s.EVENT_TYPE], s.WATCH_EVENT_TYPES[0]).to_numpy(zero_copy_only=False)
     events["device"] = codes_of(pa.chunked_array([rows[s.DEVICE_TYPE]]), pa.array(s.DEVICES))
-    for name, column in (("fraction", s.WATCH_FRACTION), ("minutes", s.DURATION_MINUTES)):
-        events[name] = rows[column].to_numpy(zero_copy_only=False)  # nulls become NaN
+    events["fraction"] = known_fractions(rows[s.EVENT_TYPE], rows[s.WATCH_FRACTION])
+    events["minutes"] = rows[s.DURATION_MINUTES].to_numpy(zero_copy_only=False)  # nulls become NaN
     return events
 
 

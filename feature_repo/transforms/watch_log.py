@@ -22,8 +22,9 @@ class WatchLog:
     """Watch events ordered by (member, event_timestamp, event_id), each event id once.
 
     ``user_codes`` and ``title_codes`` are places in the sorted ``users`` and ``titles``;
-    ``device_codes`` in ``schema.DEVICES``, -1 where unknown. ``fractions`` (0 to 1) and ``minutes``
-    are float64, NaN where unknown. ``plays`` marks the events of type ``play``.
+    ``device_codes`` in ``schema.DEVICES``, -1 where unknown. ``fractions`` (0 to 1, as
+    :func:`known_fractions` gives them) and ``minutes`` are float64, NaN where unknown. ``plays`` marks the
+    events of type ``play``.
     """
 
     users: pa.StringArray
@@ -53,6 +54,17 @@ def reached_fraction(plays: NDArray[np.bool_], fractions: NDArray[np.float64]) -
     return np.where(plays | np.isnan(fractions), 0.0, fractions)
 
 
+def known_fractions(
+    event_types: pa.Array | pa.ChunkedArray, fractions: pa.Array | pa.ChunkedArray
+) -> NDArray[np.float64]:
+    """Return the fraction that each event tells, 0 to 1, NaN where none is known.
+
+    A ``complete`` that reports none was watched to the end: it tells 1.
+    """
+    ended = pc.and_(pc.equal(event_types, "complete"), pc.is_null(fractions))
+    return _numbers(pc.if_else(ended, pa.scalar(1.0, fractions.type), fractions))
+
+
 def watch_log(events: pa.Table) -> WatchLog:
     """Order, deduplicate and encode the watch events of an ``events`` table.
 
@@ -71,7 +83,7 @@ def watch_log(events: pa.Table) -> WatchLog:
         title_codes=codes_of(watched[s.TITLE_ID], titles),
         timestamps=microseconds(watched[s.EVENT_TIMESTAMP]),
         plays=pc.equal(watched[s.EVENT_TYPE], s.WATCH_EVENT_TYPES[0]).to_numpy(),
-        fractions=_numbers(watched[s.WATCH_FRACTION]),
+        fractions=known_fractions(watched[s.EVENT_TYPE], watched[s.WATCH_FRACTION]),
         minutes=_numbers(watched[s.DURATION_MINUTES]),
         device_codes=codes_of(watched[s.DEVICE_TYPE], pa.array(s.DEVICES)),
     )
@@ -121,6 +133,6 @@ def _without_duplicates(ordered: pa.Table) -> pa.Table:
     return ordered.take(np.sort(first))
 
 
-def _numbers(values: pa.ChunkedArray) -> NDArray[np.float64]:
-    numbers: NDArray[np.float64] = pc.fill_null(values.cast(pa.float64()), np.nan).to_numpy()
-    return numbers
+def _numbers(values: pa.Array | pa.ChunkedArray) -> NDArray[np.float64]:
+    filled = pc.fill_null(values.cast(pa.float64()), np.nan)
+    return np.array(filled, dtype=np.float64)

@@ -69,6 +69,13 @@ def test_a_viewing_under_way_stays_with_the_page_that_it_began_from(lake: Lake) 
     assert outcomes(lake) == {("p1", "a"): (True, 1.0, True), ("p2", "a"): NOTHING}
 
 
+def test_a_complete_that_reports_no_fraction_was_watched_to_the_end(lake: Lake) -> None:
+    events = [event(20.1, "a", "play"), event(20.6, "a", "progress", 0.4), event(21.5, "a", "complete")]
+    append(lake, shown("p1", 20, "a", "b"), [*events, event(20.2, "b", "play"), event(20.3, "b", "pause")])
+    join_impressions(lake, LATER)
+    assert outcomes(lake) == {("p1", "a"): (True, 1.0, True), ("p1", "b"): (True, None, True)}
+
+
 def test_a_viewing_under_way_at_midnight_is_no_new_one(lake: Lake) -> None:
     append(lake, shown("p1", 24.5, "a"), [event(23.5, "a", "play"), event(25, "a", "complete", 0.9)])
     join_impressions(lake, LATER)

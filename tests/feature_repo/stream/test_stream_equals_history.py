@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from hypothesis import given, settings, strategies as st
+from numpy.typing import NDArray
 
 from feature_repo import schema as s
-from feature_repo.stream.arrival import LATENESS, NewEvents, arrive
+from feature_repo.stream.arrival import LATENESS, arrive
+from feature_repo.stream.batch import Watching, watching_events
 from feature_repo.stream.folding import Catalogue, advance_members, snapshots_now
-from feature_repo.stream.member_states import EVENT, MemberStates, no_states, packed, unpacked
+from feature_repo.stream.member_states import MemberStates, no_states, packed, unpacked
 from feature_repo.transforms.calendar import epoch_microseconds
 from feature_repo.transforms.title_metadata import GenreVersions
 from feature_repo.transforms.user_session import user_sessions
@@ -92,20 +94,16 @@ def table_of(events: list[Event]) -> pa.Table:
     return pa.table(columns, schema=s.EVENTS.arrow_schema)
 
 
-def new_events(events: list[Event], users: list[str]) -> NewEvents:
-    rows = np.empty(len(events), EVENT)
-    for row, event in enumerate(events):
-        fraction, minutes, device = (event[n] for n in (s.WATCH_FRACTION, s.DURATION_MINUTES, s.DEVICE_TYPE))
-        rows[row] = (
-            epoch_microseconds(event[s.EVENT_TIMESTAMP]),
-            TITLES.index(event[s.TITLE_ID]),
-            event[s.EVENT_TYPE] == "play",
-            -1 if device is None else s.DEVICES.index(device),
-            np.nan if fraction is None else fraction,
-            np.nan if minutes is None else minutes,
-        )
-    owners = np.array([users.index(e[s.USER_ID]) for e in events], np.int32)
-    return NewEvents(owners, rows, np.array([e[s.EVENT_ID].encode() for e in events]))
+class FixedCodes:
+    """Titles by their places in TITLES."""
+
+    def of(self, asked: pa.Array) -> NDArray[np.int32]:
+        return np.array([TITLES.index(title) for title in asked.to_pylist()], np.int32)
+
+
+def watching(events: list[Event]) -> Watching:
+    (rows,) = table_of(events).combine_chunks().to_batches()
+    return watching_events(rows, np.zeros(len(events), np.int32), FixedCodes())
 
 
 class Stream:
@@ -119,8 +117,9 @@ class Stream:
         self.late = 0
 
     def take(self, events: list[Event]) -> None:
-        users = list(dict.fromkeys(e[s.USER_ID] for e in events))
-        arrived = arrive(self.states(users), new_events(events, users))
+        watched = watching(events)
+        users = watched.users
+        arrived = arrive(self.states(users), watched.new)
         advanced = advance_members(arrived, users, catalogue(), CREATED, LATENESS)
         self.stored |= dict(zip(users, packed(advanced.states), strict=True))
         self.open |= dict(zip(users, advanced.open_hours.tolist(), strict=True))
@@ -164,6 +163,18 @@ def test_late_repeated_and_shuffled_events_give_the_rows_of_history(
     assert stream.late == 0
     assert stream.sessions == sessions
     assert stream.snapshots == snapshots
+
+
+def test_a_complete_without_a_fraction_was_watched_to_the_end_in_stream_and_history() -> None:
+    watched = [event("a", 0), event("b", 1) | {s.EVENT_TYPE: "complete", s.WATCH_FRACTION: None}]
+    stream = Stream()
+    stream.take(watched)
+    stream.end()
+    _, history = history_rows(watched)
+    assert stream.snapshots == history
+    (row,) = history.values()
+    assert row[s.RECENT_WATCH_FRACTIONS] == [1.0]
+    assert row[s.GENRE_PREFERENCE][s.GENRES.index("Drama")] == 1.0
 
 
 def test_states_are_stored_and_read_back_bit_for_bit() -> None:

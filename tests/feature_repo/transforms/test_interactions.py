@@ -10,6 +10,7 @@ from feature_repo import schema as s
 from feature_repo.transforms.interactions import interactions
 from feature_repo.transforms.viewings import viewings
 from feature_repo.transforms.watch_log import watch_log
+from tests.feature_repo.transforms.viewing_rules import reported
 
 CREATED = datetime(2024, 6, 1, tzinfo=UTC)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -32,7 +33,7 @@ def naive_rows(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
         own = [r for r in rows if (r[s.USER_ID], r[s.TITLE_ID]) == (user, title)]
         for end in sorted({r[s.EVENT_TIMESTAMP].replace(minute=0) + timedelta(hours=1) for r in own}):
             before = [r for r in own if r[s.EVENT_TIMESTAMP] < end]
-            fractions = [r[s.WATCH_FRACTION] or 0.0 for r in before if r[s.EVENT_TYPE] != "play"]
+            fractions = [reported(r[s.EVENT_TYPE], r[s.WATCH_FRACTION]) for r in before]
             starts = sum(r[s.EVENT_TYPE] == "play" for r in before[1:]) + 1
             expected.append((user, title, end, max(fractions, default=0.0), starts,
                              micros(before[-1][s.EVENT_TIMESTAMP])))  # fmt: skip

@@ -12,6 +12,7 @@ from feature_repo import schema as s
 from feature_repo.transforms.title_statistics import title_statistics
 from feature_repo.transforms.viewings import viewings
 from feature_repo.transforms.watch_log import watch_log
+from tests.feature_repo.transforms.viewing_rules import reported
 
 CREATED = datetime(2024, 6, 1, tzinfo=UTC)
 DAY = 24 * 60
@@ -33,8 +34,7 @@ def naive_viewings(events: list[dict[str, Any]], end: datetime) -> list[tuple[st
         if e[s.EVENT_TYPE] == "play" or pair not in current:
             current[pair] = [e[s.TITLE_ID], e[s.EVENT_TIMESTAMP], 0.0]
             viewed.append(current[pair])
-        if e[s.EVENT_TYPE] != "play":
-            current[pair][2] = max(current[pair][2], e[s.WATCH_FRACTION] or 0.0)
+        current[pair][2] = max(current[pair][2], reported(e[s.EVENT_TYPE], e[s.WATCH_FRACTION]))
     return [(title, start, fraction) for title, start, fraction in viewed]
 
 

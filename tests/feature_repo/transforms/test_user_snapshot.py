@@ -14,6 +14,7 @@ from feature_repo.transforms import user_snapshot as module
 from feature_repo.transforms.title_metadata import GenreVersions
 from feature_repo.transforms.user_snapshot import user_snapshots
 from feature_repo.transforms.watch_log import watch_log
+from tests.feature_repo.transforms.viewing_rules import reported
 
 CREATED = datetime(2024, 6, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -35,7 +36,7 @@ def naive_snapshot(events: list[dict[str, Any]], end: datetime) -> dict[str, Any
     sessions: list[float] = []
     last: datetime | None = None
     for e in sorted(events, key=lambda e: (e[s.EVENT_TIMESTAMP], e[s.EVENT_ID])):
-        now, title, reported = e[s.EVENT_TIMESTAMP], e[s.TITLE_ID], e[s.DURATION_MINUTES]
+        now, title, spent = e[s.EVENT_TIMESTAMP], e[s.TITLE_ID], e[s.DURATION_MINUTES]
         if now >= end:
             break
         slot = next((slot for slot in recent if slot[0] == title), None)
@@ -45,15 +46,15 @@ def naive_snapshot(events: list[dict[str, Any]], end: datetime) -> dict[str, Any
             viewings.append((now, e[s.DEVICE_TYPE]))
         else:
             recent.remove(slot)
-        if e[s.EVENT_TYPE] != "play" and e[s.WATCH_FRACTION] is not None:
-            gains.append((now, title, max(0.0, e[s.WATCH_FRACTION] - slot[1])))
-            slot[1] = max(slot[1], e[s.WATCH_FRACTION])
+        reached = max(slot[1], reported(e[s.EVENT_TYPE], e[s.WATCH_FRACTION]))
+        gains.append((now, title, reached - slot[1]))
+        slot[1] = reached
         recent = [slot, *recent][: s.RECENT_TITLES]
         elapsed = 0.0 if last is None else (now - last).total_seconds() / 60
-        if last is None or elapsed - (reported or 0.0) > 30:
-            sessions.append(0.0 if reported is None else reported)
+        if last is None or elapsed - (spent or 0.0) > 30:
+            sessions.append(0.0 if spent is None else spent)
         else:
-            sessions[-1] += elapsed if reported is None else reported
+            sessions[-1] += elapsed if spent is None else spent
         last = now
     assert last is not None
 

@@ -39,6 +39,14 @@ def test_unknown_fraction_minutes_and_device_are_marked(make_events):
     assert log.reached().tolist() == [0.0]
 
 
+def test_a_complete_that_reports_no_fraction_was_watched_to_the_end(make_events):
+    log = watch_log(make_events([
+        ("e1", "u", "a", "play", 1), ("e2", "u", "a", "complete", 2), ("e3", "u", "b", "complete", 3, 0.9),
+        ("e4", "u", "c", "complete", 4, 0.0), ("e5", "u", "d", "pause", 5),
+    ]))  # fmt: skip
+    assert log.reached().tolist() == [0.0, 1.0, np.float32(0.9), 0.0, 0.0]
+
+
 def test_play_begins_at_zero_whatever_it_reports(make_events):
     log = watch_log(make_events([("e", "u", "a", "play", 1, 0.7)]))
     assert log.reached().tolist() == [0.0]
