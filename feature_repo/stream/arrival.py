@@ -44,7 +44,7 @@ class Arrived:
     late: int
 
     def new_plays(self) -> list[tuple[int, int, int]]:
-        """Return the viewings that new events start by a play: (member, title code, microseconds)."""
+        """Return the new plays, each (member, title code, microseconds); a resuming one is a play, too."""
         played = np.flatnonzero(self.is_new & self.states.events["play"])
         events = self.states.events[played]
         columns = self.states.owners[played], events["title"], events["timestamp"]

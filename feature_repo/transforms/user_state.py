@@ -21,7 +21,7 @@ from feature_repo.transforms.decay import (
     VELOCITY_TIME_CONSTANT_DAYS,
     decay_factor,
 )
-from feature_repo.transforms.watch_log import reached_fraction
+from feature_repo.transforms.watch_log import begins_anew, reached_fraction
 
 SESSION_GAP_MINUTES: Final = 30.0
 """More idle time than this between two events begins a new session."""
@@ -114,15 +114,17 @@ def empty_state(members: int) -> UserState:
 def advance(state: UserState, events: WatchEvents) -> UserState:
     """Return the state after one more watch event of every member; row i of both is member i.
 
-    A ``play`` starts a viewing at fraction 0; so does any other event of a title that is not among the
-    recent ones. A viewing adds to taste only by how much further it got (the gain), so repeated reports
-    count once. A member's events come in order of (event_timestamp, event_id); an earlier timestamp
-    than the last counts as if it were at the last. The input state is left as it was.
+    A ``play`` starts a viewing at fraction 0, unless it resumes one (:func:`begins_anew`); so does any event
+    of a title that is not among the recent ones. A viewing adds to taste only by how much further it got
+    (the gain), so repeated reports count once. A member's events come in order of (event_timestamp,
+    event_id); an earlier timestamp than the last counts as if it were at the last. The input state is left
+    as it was.
     """
     known, slot = _find(state.recent_titles, events.titles)
-    starts = events.plays | ~known
     rows = np.arange(len(state))
-    before = np.where(starts, 0.0, state.recent_fractions[rows, slot])
+    furthest = state.recent_fractions[rows, slot]
+    starts = begins_anew(events.plays, events.fractions, furthest) | ~known
+    before = np.where(starts, 0.0, furthest)
     after = np.maximum(before, reached_fraction(events.plays, events.fractions))
     first = np.isnan(state.last_watched_at)
     elapsed = np.where(first, 0.0, np.maximum(events.timestamps - state.last_watched_at, 0.0))

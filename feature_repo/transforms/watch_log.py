@@ -50,8 +50,19 @@ class WatchLog:
 
 
 def reached_fraction(plays: NDArray[np.bool_], fractions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the fraction that events report: a ``play`` begins at 0, an unknown fraction counts as 0."""
+    """Return the fraction that events report: a ``play`` reports 0, an unknown fraction counts as 0."""
     return np.where(plays | np.isnan(fractions), 0.0, fractions)
+
+
+def begins_anew(
+    plays: NDArray[np.bool_], fractions: NDArray[np.float64], furthest: NDArray[np.floating[Any]]
+) -> NDArray[np.bool_]:
+    """Return which events begin a viewing of a title whose last viewing got as far as ``furthest``, 0 to 1.
+
+    A ``play`` does, unless its fraction (above 0) says that it resumes, and there is something to resume: a
+    viewing that has not reached COMPLETION_FRACTION. All arrays have one shape; an unknown fraction is NaN.
+    """
+    return plays & ~((fractions > 0) & (furthest < s.COMPLETION_FRACTION))
 
 
 def known_fractions(

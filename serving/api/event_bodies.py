@@ -71,7 +71,9 @@ class EventBody(BaseModel):
         AfterValidator(_not_ahead),
     ] = Field(description="RFC 3339 instant with zone, at most 5 minutes after the service's clock")
     watch_fraction: Annotated[float, Field(ge=0, le=1)] | None = Field(
-        None, description="share of the running time watched; a `complete` without it counts as 1"
+        None,
+        description="share of the running time watched; a `complete` without it counts as 1, "
+        "a `play` above 0 resumes",
     )
     duration_minutes: Annotated[float, Field(ge=0, le=1440)] | None = Field(
         None, description="time spent in this event"

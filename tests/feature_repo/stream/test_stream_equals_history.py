@@ -177,6 +177,19 @@ def test_a_complete_without_a_fraction_was_watched_to_the_end_in_stream_and_hist
     assert row[s.GENRE_PREFERENCE][s.GENRES.index("Drama")] == 1.0
 
 
+def test_a_play_that_resumes_goes_on_with_the_viewing_in_stream_and_history() -> None:
+    paused = {s.EVENT_TYPE: "pause", s.WATCH_FRACTION: 0.5}
+    watched = [event("a", 0), event("b", 10) | paused, event("c", 100) | {s.WATCH_FRACTION: 0.5}]
+    stream = Stream()
+    for one in watched:
+        stream.take([one])
+    stream.end()
+    _, history = history_rows(watched)
+    assert stream.snapshots == history
+    last = max(history.values(), key=lambda row: row[s.EVENT_TIMESTAMP])
+    assert (last[s.RECENT_WATCH_FRACTIONS], last[s.WATCH_COUNT]) == ([0.5], 1)
+
+
 def test_states_are_stored_and_read_back_bit_for_bit() -> None:
     stream = Stream()
     stream.take([event("a", 0), event("b", 30), event("c", 90)])
@@ -223,7 +236,7 @@ def test_members_of_whom_nothing_is_stored_have_watched_nothing() -> None:
 def event(event_id: str, minutes: float) -> Event:
     return {
         s.EVENT_ID: event_id, s.USER_ID: "ann", s.TITLE_ID: "t0", s.EVENT_TYPE: "play",
-        s.EVENT_TIMESTAMP: START + timedelta(minutes=minutes), s.WATCH_FRACTION: 0.5,
+        s.EVENT_TIMESTAMP: START + timedelta(minutes=minutes), s.WATCH_FRACTION: None,
         s.DURATION_MINUTES: None, s.DEVICE_TYPE: "tv",
     }  # fmt: skip
 

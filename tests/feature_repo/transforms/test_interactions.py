@@ -10,7 +10,7 @@ from feature_repo import schema as s
 from feature_repo.transforms.interactions import interactions
 from feature_repo.transforms.viewings import viewings
 from feature_repo.transforms.watch_log import watch_log
-from tests.feature_repo.transforms.viewing_rules import reported
+from tests.feature_repo.transforms.viewing_rules import begins, reported
 
 CREATED = datetime(2024, 6, 1, tzinfo=UTC)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -26,6 +26,15 @@ def micros(moment: datetime) -> int:
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
+def naive_starts(rows: list[dict[str, Any]]) -> int:
+    starts, furthest = 0, None
+    for row in rows:
+        if begins(row[s.EVENT_TYPE], row[s.WATCH_FRACTION], furthest):
+            starts, furthest = starts + 1, 0.0
+        furthest = max(furthest, reported(row[s.EVENT_TYPE], row[s.WATCH_FRACTION]))
+    return starts
+
+
 def naive_rows(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     rows = sorted(rows, key=lambda r: (r[s.EVENT_TIMESTAMP], r[s.EVENT_ID]))
     expected = []
@@ -34,8 +43,7 @@ def naive_rows(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
         for end in sorted({r[s.EVENT_TIMESTAMP].replace(minute=0) + timedelta(hours=1) for r in own}):
             before = [r for r in own if r[s.EVENT_TIMESTAMP] < end]
             fractions = [reported(r[s.EVENT_TYPE], r[s.WATCH_FRACTION]) for r in before]
-            starts = sum(r[s.EVENT_TYPE] == "play" for r in before[1:]) + 1
-            expected.append((user, title, end, max(fractions, default=0.0), starts,
+            expected.append((user, title, end, max(fractions, default=0.0), naive_starts(before),
                              micros(before[-1][s.EVENT_TIMESTAMP])))  # fmt: skip
     return expected
 

@@ -15,7 +15,7 @@ from feature_repo.transforms.title_metadata import GenreVersions
 from feature_repo.transforms.user_session import user_sessions
 from feature_repo.transforms.user_snapshot import user_snapshots
 from feature_repo.transforms.watch_log import watch_log
-from tests.feature_repo.transforms.viewing_rules import reported
+from tests.feature_repo.transforms.viewing_rules import begins, reported
 
 CREATED = datetime(2024, 6, 1, tzinfo=UTC)
 WIDTH = s.RECENT_TITLES
@@ -99,8 +99,9 @@ def replayed(history: list[tuple[Any, ...]], minute: float) -> Listed:
     for _, _, title, kind, when, fraction in sorted(history, key=lambda row: (row[4], row[0])):
         if when >= minute:
             break
-        before = recent.pop(title, 0.0)
-        recent[title] = 0.0 if kind == "play" else max(before, reported(kind, fraction))
+        before = recent.pop(title, None)
+        kept = 0.0 if begins(kind, fraction, before) else before
+        recent[title] = max(kept, reported(kind, fraction))
         while len(recent) > WIDTH:
             del recent[next(iter(recent))]
     return list(reversed(recent)), list(reversed(recent.values()))

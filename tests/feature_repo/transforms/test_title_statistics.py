@@ -12,7 +12,7 @@ from feature_repo import schema as s
 from feature_repo.transforms.title_statistics import title_statistics
 from feature_repo.transforms.viewings import viewings
 from feature_repo.transforms.watch_log import watch_log
-from tests.feature_repo.transforms.viewing_rules import reported
+from tests.feature_repo.transforms.viewing_rules import begins, reported
 
 CREATED = datetime(2024, 6, 1, tzinfo=UTC)
 DAY = 24 * 60
@@ -31,7 +31,8 @@ def naive_viewings(events: list[dict[str, Any]], end: datetime) -> list[tuple[st
         if e[s.EVENT_TIMESTAMP] >= end:
             break
         pair = (e[s.USER_ID], e[s.TITLE_ID])
-        if e[s.EVENT_TYPE] == "play" or pair not in current:
+        furthest = current[pair][2] if pair in current else None
+        if begins(e[s.EVENT_TYPE], e[s.WATCH_FRACTION], furthest):
             current[pair] = [e[s.TITLE_ID], e[s.EVENT_TIMESTAMP], 0.0]
             viewed.append(current[pair])
         current[pair][2] = max(current[pair][2], reported(e[s.EVENT_TYPE], e[s.WATCH_FRACTION]))

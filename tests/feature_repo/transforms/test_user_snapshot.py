@@ -14,7 +14,7 @@ from feature_repo.transforms import user_snapshot as module
 from feature_repo.transforms.title_metadata import GenreVersions
 from feature_repo.transforms.user_snapshot import user_snapshots
 from feature_repo.transforms.watch_log import watch_log
-from tests.feature_repo.transforms.viewing_rules import reported
+from tests.feature_repo.transforms.viewing_rules import begins, reported
 
 CREATED = datetime(2024, 6, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -40,7 +40,7 @@ def naive_snapshot(events: list[dict[str, Any]], end: datetime) -> dict[str, Any
         if now >= end:
             break
         slot = next((slot for slot in recent if slot[0] == title), None)
-        if e[s.EVENT_TYPE] == "play" or slot is None:
+        if begins(e[s.EVENT_TYPE], e[s.WATCH_FRACTION], None if slot is None else slot[1]):
             recent = [other for other in recent if other[0] != title]
             slot = [title, 0.0]
             viewings.append((now, e[s.DEVICE_TYPE]))

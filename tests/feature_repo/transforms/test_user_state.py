@@ -77,6 +77,32 @@ def test_playing_again_counts_the_same_stretch_again():
     assert state.genre_weights[0, DRAMA] == pytest.approx(1.0)
 
 
+def test_a_play_that_resumes_goes_on_with_the_viewing():
+    state = after(
+        event(7, 0, play=True), event(7, 30, fraction=0.5), event(7, 90, play=True, fraction=0.5),
+        event(7, 91, fraction=0.6),
+    )  # fmt: skip
+    assert recent(state) == [(7, pytest.approx(0.6))]
+    assert state.watch_count[0] == 1
+    assert state.genre_weights[0, DRAMA] == pytest.approx(0.6, abs=0.01)  # the 0.5 once, not twice
+
+
+@pytest.mark.parametrize(("furthest", "begun"), [(0.79, 1), (0.8, 2), (1.0, 2)])
+def test_what_was_watched_to_the_end_is_not_resumed_but_begun_anew(furthest, begun):
+    state = after(event(7, 0, fraction=np.float32(furthest)), event(7, 90, play=True, fraction=0.1))
+    assert state.watch_count[0] == begun
+    assert recent(state) == [(7, 0.0 if begun == 2 else furthest)]
+
+
+def test_a_play_at_zero_begins_anew():
+    state = after(event(7, 0, fraction=0.5), event(7, 1, play=True, fraction=0.0))
+    assert (recent(state), state.watch_count[0]) == ([(7, 0.0)], 2)
+
+
+def test_a_resuming_play_of_an_unknown_title_begins_at_zero():
+    assert recent(after(event(7, 0, play=True, fraction=0.4))) == [(7, 0.0)]
+
+
 def test_unknown_fraction_gains_nothing_and_loses_nothing():
     state = after(event(7, 0, fraction=0.5), event(7, 0))
     assert recent(state) == [(7, 0.5)]

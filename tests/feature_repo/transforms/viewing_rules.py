@@ -10,3 +10,11 @@ def reported(event_type: str, fraction: float | None) -> float:
     if fraction is None:
         return 1.0 if event_type == "complete" else 0.0
     return fraction
+
+
+def begins(event_type: str, fraction: float | None, furthest: float | None) -> bool:
+    """Whether an event begins a viewing; the title's last one got to ``furthest``, None without one."""
+    if furthest is None:
+        return True
+    resumes = fraction is not None and fraction > 0 and furthest < 0.8
+    return event_type == "play" and not resumes
