@@ -8,7 +8,7 @@ The first line that applies decides:
 | an arm breaches the retention guardrail | roll back | members leave: that is not waited out |
 | minimum days or impressions are missing | hold | weekdays differ, and early lifts are mostly noise |
 | an arm wins: see below | promote the best that does | |
-| the same, its guardrail not known yet | hold, with the date from which it can be | |
+| the same, its guardrail not known yet | hold, with the members that it takes | too few to see a loss |
 | the always-valid intervals of all arms lie below 0 | roll back | nothing here can win |
 | otherwise | hold | it is not decided |
 
@@ -69,9 +69,9 @@ def _by_the_lift(analysis: Analysis, rule: DecisionRule) -> tuple[Action, str | 
     winners = sorted((one for one in analysis.comparisons if _wins(one, rule)), key=lambda one: -_lift(one))
     safe = [one for one in winners if one.guardrail.known]
     if safe:
-        return "promote", safe[0].arm, _promotion(safe[0])
+        return "promote", safe[0].arm, _promotion(safe[0], rule)
     if winners:
-        return "hold", winners[0].arm, _unknown_guardrail(winners[0])
+        return "hold", winners[0].arm, _unknown_guardrail(winners[0], rule)
     if _all_lose(analysis.comparisons):
         best = max(analysis.comparisons, key=_lift)
         return "roll_back", best.arm, _loss(best)
@@ -129,16 +129,24 @@ def _breach(one: Comparison) -> str:
     )
 
 
-def _promotion(one: Comparison) -> str:
-    return f"{_gain(one)}, {_corrected(one)}; its retention is kept"
+def _promotion(one: Comparison, rule: DecisionRule) -> str:
+    kept = f"its retention is kept: a loss of {rule.retention_loss:.0%} would have been seen"
+    return f"{_gain(one)}, {_corrected(one)}; {kept}"
 
 
-def _unknown_guardrail(one: Comparison) -> str:
-    known_from = one.guardrail.known_from
-    when = "once enough members were exposed"
-    if known_from is not None:
-        when = f"from {known_from:%Y-%m-%d %H:%M} UTC"
-    return f"{_gain(one)}, but its retention is not known yet: it can be {when}"
+def _unknown_guardrail(one: Comparison, rule: DecisionRule) -> str:
+    guardrail = one.guardrail
+    least = guardrail.needed
+    what = "to say anything" if guardrail.change is None else f"to see a loss of {rule.retention_loss:.0%}"
+    takes = (
+        f"{what} it takes about {least[0]:,} members of control and {least[1]:,} of {one.arm} who have had "
+        f"their {rule.retention_days} days, of whom there are {guardrail.matured[0]:,} and "
+        f"{guardrail.matured[1]:,}"
+    )
+    when = "too few are in the experiment yet"
+    if guardrail.known_from is not None:
+        when = f"it can be known from {guardrail.known_from:%Y-%m-%d %H:%M} UTC at the earliest"
+    return f"{_gain(one)}, but its retention is not known yet: {takes}; {when}"
 
 
 def _loss(one: Comparison) -> str:

@@ -138,8 +138,23 @@ class DecisionRule(_Frozen):
         28, ge=7, le=90, description="guardrail: who comes back in the last 7 days of that many"
     )
     retention_margin: float = Field(
-        0.01, ge=0, le=1, description="loss of the guardrail, relative to control, that is put up with"
+        0.01, ge=0, lt=1, description="loss of the guardrail, relative to control, that is put up with"
     )
+    retention_loss: float = Field(
+        0.1,
+        gt=0,
+        le=1,
+        description="loss of the guardrail that would surely be seen before an arm is promoted",
+    )
+
+    @model_validator(mode="after")
+    def _loss_over_margin(self) -> Self:
+        if self.retention_loss <= self.retention_margin:
+            raise ValueError(
+                f"retention_loss {self.retention_loss:g} is not above retention_margin "
+                f"{self.retention_margin:g}, which is put up with: raise retention_loss"
+            )
+        return self
 
 
 class ExperimentDefinition(_Frozen):

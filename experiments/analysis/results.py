@@ -99,12 +99,19 @@ class Novelty(_Frozen):
 
 
 class Guardrail(_Frozen):
-    """Members who came back, treatment against control; ``change`` and so on are None until it is known."""
+    """Members who came back, treatment against control.
+
+    ``change`` and so on are None until anything can be said. It is known only with members enough to see the
+    rule's ``retention_loss``; a breach counts before.
+    """
 
     matured: tuple[int, int] = Field(description="control, treatment: those who had the time")
     retained: tuple[int, int]
+    needed: tuple[int, int] = Field(description="matured members with whom it is known; or to say anything")
     known: bool
-    known_from: AwareDatetime | None = Field(description="when enough members will have had the time")
+    known_from: AwareDatetime | None = Field(
+        description="when enough members will have had the time, as far as can be told; null: too few are in"
+    )
     change: Finite | None = None
     low: Finite | None = Field(None, description="lower end of a one-sided 95 % interval of the change")
     high: Finite | None = Field(None, description="upper end of a one-sided 95 % interval of the change")

@@ -25,12 +25,12 @@ START = datetime(2026, 3, 1, tzinfo=UTC)
 NOW = START + timedelta(days=30)
 RULE = DecisionRule()
 KEPT = Guardrail(
-    matured=(900, 900), retained=(600, 601), known=True, known_from=START, change=0.002, low=-0.05, high=0.06,
-    p=0.9, margin=0.01, breached=False,
+    matured=(2_900, 2_900), retained=(2_000, 2_004), needed=(2_000, 2_100), known=True,
+    known_from=START, change=0.002, low=-0.05, high=0.06, p=0.9, margin=0.01, breached=False,
 )  # fmt: skip
 UNKNOWN = Guardrail(
-    matured=(0, 0), retained=(0, 0), known=False, known_from=datetime(2026, 4, 2, 8, tzinfo=UTC), margin=0.01,
-    breached=False,
+    matured=(0, 0), retained=(0, 0), needed=(100, 100), known=False,
+    known_from=datetime(2026, 4, 2, 8, tzinfo=UTC), margin=0.01, breached=False,
 )  # fmt: skip
 BREACHED = KEPT.model_copy(update={"change": -0.1, "high": -0.04, "breached": True})
 
@@ -143,6 +143,17 @@ def test_a_winner_waits_until_its_guardrail_can_be_known() -> None:
     verdict = decide(analysis(compared(guardrail=UNKNOWN)), RULE, NOW)
     assert (verdict.action, verdict.arm) == ("hold", "new")
     assert "from 2026-04-02 08:00 UTC" in verdict.reason
+    assert "to say anything it takes about 100 members of control and 100 of new" in verdict.reason
+
+
+def test_a_winner_waits_for_members_enough_to_see_a_loss() -> None:
+    few = KEPT.model_copy(update={"matured": (700, 690), "known": False, "known_from": None})
+    verdict = decide(analysis(compared(guardrail=few)), RULE, NOW)
+    assert (verdict.action, verdict.arm) == ("hold", "new")
+    assert (
+        "to see a loss of 10% it takes about 2,000 members of control and 2,100 of new who have had their 28 "
+        "days, of whom there are 700 and 690; too few are in the experiment yet"
+    ) in verdict.reason
 
 
 def test_only_where_every_arm_loses_it_is_rolled_back() -> None:

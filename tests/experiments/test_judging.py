@@ -32,7 +32,9 @@ DEFINITION = ExperimentDefinition.model_validate(
             {"name": "control", "share": 500},
             {"name": "treatment", "share": 500, "treatment": {"page": {"variety_weight": 0.3}}},
         ],
-        "rule": {"minimum_days": 14, "minimum_impressions": 10_000, "retention_days": 7},
+        "rule": {
+            "minimum_days": 14, "minimum_impressions": 10_000, "retention_days": 7, "retention_loss": 0.2,
+        },
     }
 )  # fmt: skip
 

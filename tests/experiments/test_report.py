@@ -44,11 +44,17 @@ EFFECT = Effect(
     difference_high=0.007, lift=0.04, lift_low=0.011, lift_high=0.0722, z=2.5, p=0.0124, design_effect=6.4,
 )  # fmt: skip
 KNOWN = Guardrail(
-    matured=(4_000, 3_000), retained=(2_400, 1_815), known=True, known_from=START, change=0.0083, low=-0.021,
-    high=0.0391, p=0.6, margin=0.01, breached=False,
+    matured=(4_000, 3_000), retained=(2_400, 1_815), needed=(3_000, 2_250), known=True,
+    known_from=START, change=0.0083, low=-0.021, high=0.0391, p=0.6, margin=0.01, breached=False,
 )  # fmt: skip
 UNKNOWN = Guardrail(
-    matured=(0, 0), retained=(0, 0), known=False, known_from=None, margin=0.01, breached=False
+    matured=(0, 0),
+    retained=(0, 0),
+    needed=(100, 100),
+    known=False,
+    known_from=None,
+    margin=0.01,
+    breached=False,
 )
 
 

@@ -9,10 +9,12 @@ from experiments.analysis.retention import retention_change
 
 ARRIVAL_DAYS = 28
 """Members are first exposed evenly over so many days, and so mature over as many."""
+MARGIN, LOSS = 0.01, 0.1
+"""Those of the default rule."""
 
 
 def breached(
-    experiments: int, seed: int, change: float, members: int, retention: float = 0.6, margin: float = 0.01
+    experiments: int, seed: int, change: float, members: int, retention: float = 0.6
 ) -> NDArray[np.bool_]:
     """Return, (experiments, days), whether the guardrail is breached on each day; ``members``: of each arm.
 
@@ -26,12 +28,12 @@ def breached(
     treatment = rng.binomial(daily, retention * (1 + change), shape).cumsum(axis=1)
     return np.array(
         [
-            [_is_breached((int(c), int(t)), int(m), margin) for c, t, m in zip(*row, matured, strict=True)]
+            [_is_breached((int(c), int(t)), int(m)) for c, t, m in zip(*row, matured, strict=True)]
             for row in zip(control, treatment, strict=True)
         ]
     )
 
 
-def _is_breached(retained: tuple[int, int], matured: int, margin: float) -> bool:
-    found = retention_change(retained, (matured, matured))
-    return found is not None and found.upper < -margin
+def _is_breached(retained: tuple[int, int], matured: int) -> bool:
+    found = retention_change(retained, (matured, matured), MARGIN, LOSS)
+    return found is not None and found.upper < -MARGIN

@@ -72,7 +72,10 @@ def definition(days: int) -> ExperimentDefinition:
         {"name": CONTROL, "share": 500},
         {"name": TREATMENT, "share": 500, "treatment": {"bundle": "challenger"}},
     ]
-    rule = {"minimum_days": days, "minimum_impressions": 10_000, "retention_days": 7}
+    # A few hundred members tell of great losses only.
+    rule = {
+        "minimum_days": days, "minimum_impressions": 10_000, "retention_days": 7, "retention_loss": 0.5,
+    }  # fmt: skip
     return ExperimentDefinition.model_validate(
         {"name": NAME, "layer": "ranker", "traffic": 1000, "arms": arms, "rule": rule}
     )
