@@ -13,10 +13,11 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.analysis.results import Analysis
-from experiments.command_line import json_option, opened_store, print_json
+from experiments.command_line import at_option, json_option, opened_store, print_json
 from experiments.decision import Verdict
 from experiments.listing import decision_line
 from experiments.records import DecisionRecord
+from experiments.service_time import analysis_instant
 from feature_repo.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,26 +25,21 @@ if TYPE_CHECKING:
 
 _ONE_LOOK: Final = "at one look"
 _DAILY: Final = "looked at daily"
-_as_of = click.option(
-    "--as-of",
-    metavar="INSTANT",
-    help="ISO 8601, UTC where it says nothing else: analyse as of then.  [default: now]",
-)
 
 
 @click.command()
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="Print everything, as JSON.")
-@_as_of
-def analyze(name: str, as_json: bool, as_of: str | None) -> None:
+@at_option
+def analyze(name: str, as_json: bool, at: datetime | None) -> None:
     """Say how the arms of an experiment do, and what the rule would decide; nothing is changed.
 
     \b
     Examples:
         python -m experiments analyze ranker-1
-        python -m experiments analyze ranker-1 --as-of 2026-03-15 --json
+        python -m experiments analyze ranker-1 --at 2026-03-15 --json
     """
-    judged = _judged(Settings.from_environment(), name, instant(as_of))
+    judged = _judged(Settings.from_environment(), name, at)
     analysis, verdict = judged.analysis, judged.verdict
     if as_json:
         found = {"analysis": json.loads(analysis.to_json()), "verdict": _plain(verdict)}
@@ -57,8 +53,8 @@ def analyze(name: str, as_json: bool, as_of: str | None) -> None:
 @click.command()
 @click.argument("name")
 @json_option
-@_as_of
-def report(name: str, as_json: bool, as_of: str | None) -> None:
+@at_option
+def report(name: str, as_json: bool, at: datetime | None) -> None:
     """Write an experiment's report page, and say where it is.
 
     \b
@@ -67,7 +63,7 @@ def report(name: str, as_json: bool, as_of: str | None) -> None:
     """
     settings = Settings.from_environment()
     writing: Any = import_module("experiments.report")
-    judged = _judged(settings, name, instant(as_of))
+    judged = _judged(settings, name, at)
     file = writing.write_report(settings.home, judged.experiment, judged.analysis, judged.verdict)
     page = str(file / writing.PAGE_FILE)
     if as_json:
@@ -79,8 +75,8 @@ def report(name: str, as_json: bool, as_of: str | None) -> None:
 @click.command("decide")
 @click.argument("names", nargs=-1)
 @json_option
-@_as_of
-def decide_command(names: tuple[str, ...], as_json: bool, as_of: str | None) -> None:
+@at_option
+def decide_command(names: tuple[str, ...], as_json: bool, at: datetime | None) -> None:
     """Decide the experiments NAMES, or all that run, by their rules, and carry it out.
 
     Promotes, rolls back or holds, each with a record of its evidence: made to be run daily, by cron. With one
@@ -91,10 +87,11 @@ def decide_command(names: tuple[str, ...], as_json: bool, as_of: str | None) -> 
         python -m experiments decide
         python -m experiments decide new-ranker --json
     """
-    settings, now, judging = Settings.from_environment(), instant(as_of), _judging()
+    settings, judging = Settings.from_environment(), _judging()
     decided: list[DecisionRecord] = []
     failed = False
     with opened_store(settings) as store:
+        now = at or analysis_instant(store, settings, datetime.now(UTC))
         for name in names or [experiment.name for experiment in store.running()]:
             try:
                 judged = judging.judge(store, settings, name, now)
@@ -202,9 +199,10 @@ def _compared(analysis: Analysis, arm: str) -> list[str]:
     return [f"{one.effect.lift:+.2%}", bounds, f"{look.p:.3g}", f"{one.corrected.p:.3g}", guardrail]
 
 
-def _judged(settings: Settings, name: str, now: datetime) -> Judged:
+def _judged(settings: Settings, name: str, at: datetime | None) -> Judged:
     judging = _judging()
     with opened_store(settings) as store:
+        now = at or analysis_instant(store, settings, datetime.now(UTC))
         found: Judged = judging.judge(store, settings, name, now)
         return found
 
@@ -212,19 +210,6 @@ def _judged(settings: Settings, name: str, now: datetime) -> Judged:
 def _judging() -> Any:
     """Load what analyses: it brings statsmodels along, for whose loading no other command need wait."""
     return import_module("experiments.judging")
-
-
-def instant(text: str | None) -> datetime:
-    """Return an instant written in ISO 8601, now for None; a click error names what is none."""
-    if text is None:
-        return datetime.now(UTC)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise click.BadParameter(
-            f"{text!r} is no instant: write 2026-03-01T12:00", param_hint="--as-of"
-        ) from error
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _plain(verdict: Verdict) -> dict[str, Any]:

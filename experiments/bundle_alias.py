@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
 
 from experiments.errors import ExperimentError
-from training.bundle import ALIASES, BundleAliases
+from training.bundle import ALIASES, BundleAliases, BundleError, read_manifest
 
 CHAMPION: Final = "champion"
 
@@ -27,6 +28,15 @@ class Aliases(Protocol):
 def bundle_aliases(bundles: Path) -> Aliases:
     """Return the aliases of the bundles in a folder."""
     return BundleAliases(bundles)
+
+
+def champion_data_end(bundles: Path) -> datetime | None:
+    """Return when the data of the champion in a folder of bundles ended; None where that cannot be told."""
+    try:
+        version = BundleAliases(bundles).get(CHAMPION)
+        return None if version is None else read_manifest(bundles / version).data_window.end
+    except BundleError:
+        return None
 
 
 def version_behind(aliases: Aliases, bundle: str) -> str:

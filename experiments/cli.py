@@ -13,13 +13,14 @@ from pydantic import ValidationError
 from experiments.analysis_cli import analyze, decide_command, power, report
 from experiments.assignment import HOLDOUT_SALT, Assigner, bucket, layer_salt
 from experiments.bundle_alias import bundle_aliases
-from experiments.command_line import json_option, opened_store, print_json
+from experiments.command_line import at_option, json_option, opened_store, print_json
 from experiments.definitions import Device, Experiment, ExperimentDefinition, Layer, MemberTraits, Status
 from experiments.listing import alert_line, decision_line, description, experiment_json, table, template
 from experiments.opening import decisions_folder
 from experiments.promoted import promoted_settings, promoted_treatments
 from experiments.promotion import carry_out, finish_interrupted
 from experiments.records import Action, DecisionRecord
+from experiments.service_time import present, starting_instant
 from feature_repo.settings import Settings
 
 PAUSED: Final = 3
@@ -46,6 +47,8 @@ def main() -> None:
     Experiments are kept in MARQUEE_HOME (default: var/), in experiments.db, or in the database that
     MARQUEE_EXPERIMENTS names, postgresql://user:password@host/database. A server takes changes up by itself.
 
+    Instants are by the service's clock, which a server leaves in the store: on old data, the data's time.
+
     Exit status: 0 done, 1 refused (the message says why, and what to do), 2 wrong usage, 3 a sweep had to
     pause an experiment.
     """
@@ -70,8 +73,9 @@ def template_command(layer: str) -> None:
 @main.command()
 @click.argument("file", type=click.File(encoding="utf-8"))
 @click.option("--start", is_flag=True, help="Start it at once.")
+@at_option
 @json_option
-def create(file: TextIO, start: bool, as_json: bool) -> None:
+def create(file: TextIO, start: bool, at: datetime | None, as_json: bool) -> None:
     """Create an experiment from a JSON definition in FILE, `-` for standard input.
 
     It is a draft that owns its buckets until it is started. Refused, with the experiments in the way named,
@@ -82,41 +86,48 @@ def create(file: TextIO, start: bool, as_json: bool) -> None:
         python -m experiments create variety.json
         python -m experiments template ui | python -m experiments create - --start
     """
-    definition = _definition(file.read(), file.name)
-    with opened_store(Settings.from_environment()) as store:
-        experiment = store.create(definition, _now())
+    definition, settings = _definition(file.read(), file.name), Settings.from_environment()
+    with opened_store(settings) as store:
+        now = at or (starting_instant if start else present)(store, settings, _wall())
+        experiment = store.create(definition, now)
         if start:
-            experiment = store.change_status(experiment.name, Status.RUNNING, _now())
+            experiment = store.change_status(experiment.name, Status.RUNNING, now)
         _show(experiment, as_json=as_json)
 
 
 @main.command()
 @click.argument("name")
+@at_option
 @json_option
-def start(name: str, as_json: bool) -> None:
+def start(name: str, at: datetime | None, as_json: bool) -> None:
     """Start a draft, or a paused experiment again.
 
     \b
     Example:
         python -m experiments start ranker-1
     """
-    with opened_store(Settings.from_environment()) as store:
-        _show(store.change_status(name, Status.RUNNING, _now()), as_json=as_json)
+    settings = Settings.from_environment()
+    with opened_store(settings) as store:
+        now = at or starting_instant(store, settings, _wall())
+        _show(store.change_status(name, Status.RUNNING, now), as_json=as_json)
 
 
 @main.command()
 @click.argument("name")
 @click.option("--reason", default="", help="Why, for those who look at its status.")
+@at_option
 @json_option
-def pause(name: str, reason: str, as_json: bool) -> None:
+def pause(name: str, reason: str, at: datetime | None, as_json: bool) -> None:
     """Pause a running experiment: all its members see control until it is started again.
 
     \b
     Example:
         python -m experiments pause ranker-1 --reason "pages are slow"
     """
-    with opened_store(Settings.from_environment()) as store:
-        _show(store.change_status(name, Status.PAUSED, _now(), reason), as_json=as_json)
+    settings = Settings.from_environment()
+    with opened_store(settings) as store:
+        now = at or present(store, settings, _wall())
+        _show(store.change_status(name, Status.PAUSED, now, reason), as_json=as_json)
 
 
 @main.command()
@@ -170,8 +181,9 @@ def list_command(layer: str | None, statuses: tuple[str, ...], as_json: bool) ->
 @click.argument("name")
 @click.option("--arm", required=True, help="The arm that all members are to see.")
 @click.option("--reason", required=True, help="Why, for the record.")
+@at_option
 @json_option
-def promote(name: str, arm: str, reason: str, as_json: bool) -> None:
+def promote(name: str, arm: str, reason: str, at: datetime | None, as_json: bool) -> None:
     """End an experiment for an arm.
 
     Of the layer ranker, the arm's bundle becomes champion; servers take it up. Of other layers, the operator
@@ -181,14 +193,15 @@ def promote(name: str, arm: str, reason: str, as_json: bool) -> None:
     Example:
         python -m experiments promote ranker-1 --arm treatment --reason "plays +3 %, retention unchanged"
     """
-    _decide(name, "promote", arm, reason, as_json=as_json)
+    _decide(name, "promote", arm, reason, at, as_json=as_json)
 
 
 @main.command()
 @click.argument("name")
 @click.option("--reason", required=True, help="Why, for the record.")
+@at_option
 @json_option
-def rollback(name: str, reason: str, as_json: bool) -> None:
+def rollback(name: str, reason: str, at: datetime | None, as_json: bool) -> None:
     """End an experiment for control: all members see it at once. Of a draft, withdraw it.
 
     A promotion is taken back: the champion before it serves again, unless another has become champion since.
@@ -197,7 +210,7 @@ def rollback(name: str, reason: str, as_json: bool) -> None:
     Example:
         python -m experiments rollback ranker-1 --reason "fewer plays"
     """
-    _decide(name, "roll_back", None, reason, as_json=as_json)
+    _decide(name, "roll_back", None, reason, at, as_json=as_json)
 
 
 @main.command()
@@ -246,9 +259,10 @@ def holdout(thousandths: int | None, as_json: bool) -> None:
 
 
 @main.command()
+@at_option
 @json_option
 @click.pass_context
-def sweep(context: click.Context, as_json: bool) -> None:
+def sweep(context: click.Context, at: datetime | None, as_json: bool) -> None:
     """Pause running experiments that cannot run, such as of two that overlap the later one.
 
     Also finishes decisions that were interrupted. Exit status 3 where an experiment was paused.
@@ -259,7 +273,7 @@ def sweep(context: click.Context, as_json: bool) -> None:
     """
     settings = Settings.from_environment()
     with opened_store(settings) as store:
-        alerts = store.sweep(_now())
+        alerts = store.sweep(at or present(store, settings, _wall()))
         aliases, folder = bundle_aliases(settings.bundles), decisions_folder(settings)
         finished = [r for n in store.names() for r in finish_interrupted(store, aliases, folder, n)]
     if as_json:
@@ -321,12 +335,14 @@ def assign(user_id: str, country: str, language: str, device: str, watch_count: 
         click.echo(f"{layer:<12} bucket {place:>3}  {assignment.labels.get(layer, '-')}")
 
 
-def _decide(name: str, action: Action, arm: str | None, reason: str, *, as_json: bool) -> DecisionRecord:
+def _decide(
+    name: str, action: Action, arm: str | None, reason: str, at: datetime | None, *, as_json: bool
+) -> DecisionRecord:
     settings = Settings.from_environment()
     with opened_store(settings) as store:
         record = carry_out(
             store, bundle_aliases(settings.bundles), decisions_folder(settings), name, action, arm, reason,
-            evidence={}, now=_now(), decided_by="operator",
+            evidence={}, now=at or present(store, settings, _wall()), decided_by="operator",
         )  # fmt: skip
     if as_json:
         print_json(record.model_dump(mode="json"))
@@ -372,5 +388,5 @@ def _show(experiment: Experiment, *, as_json: bool) -> None:
         click.echo(f"{experiment.name} is {experiment.status}, {buckets} of {experiment.definition.layer}")
 
 
-def _now() -> datetime:
+def _wall() -> datetime:
     return datetime.now(UTC)

@@ -31,6 +31,10 @@ class HoldoutError(ExperimentError):
     """The holdout cannot be that size, or not now."""
 
 
+class WrongClockError(ExperimentError):
+    """The instant taken for now is far from the impressions."""
+
+
 class UnknownExperimentError(ExperimentError):
     """There is no experiment of that name."""
 

@@ -59,6 +59,13 @@ def apart(record: DecisionRecord, earlier: Sequence[DecisionRecord]) -> Decision
     return record
 
 
+class ClockReading(_Frozen):
+    """The clock of a server, which dates its pages, beside the wall's at the same moment."""
+
+    service: AwareDatetime
+    wall: AwareDatetime
+
+
 class Alert(_Frozen):
     """Something about an experiment that a person should look at."""
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from experiments.definitions import Experiment, ExperimentDefinition, Status
 from experiments.errors import DamagedExperimentError, UnknownExperimentError
-from experiments.records import Alert, DecisionRecord, apart
-from experiments.tables import ALERTS, DEAL, DECISIONS, EXPERIMENTS
+from experiments.records import Alert, ClockReading, DecisionRecord, apart
+from experiments.tables import ALERTS, CLOCK, DEAL, DECISIONS, EXPERIMENTS
 
 OWNING = tuple(status for status in Status if status.owns_buckets)
 
@@ -127,3 +127,15 @@ def alerts(connection: Connection, name: str | None) -> list[Alert]:
 def add_alert(connection: Connection, alert: Alert) -> None:
     """Insert an alert."""
     connection.execute(insert(ALERTS).values(**alert.model_dump()))
+
+
+def clock(connection: Connection) -> ClockReading | None:
+    """Return the clock that a server left last."""
+    row = connection.execute(select(CLOCK.c.service, CLOCK.c.wall)).first()
+    return None if row is None else ClockReading.model_validate(row._asdict())
+
+
+def replace_clock(connection: Connection, reading: ClockReading) -> None:
+    """Keep a server's clock in place of the one before."""
+    connection.execute(delete(CLOCK))
+    connection.execute(insert(CLOCK).values(id=1, **reading.model_dump()))

@@ -17,7 +17,7 @@ from experiments.conflicts import Conflict, conflicts
 from experiments.database import Database
 from experiments.definitions import Experiment, ExperimentDefinition, Status
 from experiments.errors import ExperimentExistsError, HoldoutError, UnknownExperimentError
-from experiments.records import Alert, DecisionRecord
+from experiments.records import Alert, ClockReading, DecisionRecord
 from experiments.tables import DEAL
 from experiments.transitions import check_transition, moved
 
@@ -159,6 +159,16 @@ class ExperimentStore:
         """
         with self._database.reading() as connection:
             return int(connection.execute(select(DEAL.c.revision)).scalar_one())
+
+    def keep_clock(self, reading: ClockReading) -> None:
+        """Keep what a server takes for now, for commands that run beside it."""
+        with self._database.writing() as connection:
+            rows.replace_clock(connection, reading)
+
+    def clock(self) -> ClockReading | None:
+        """Return the clock that a server left last, None where none ever did."""
+        with self._database.reading() as connection:
+            return rows.clock(connection)
 
     def sweep(self, now: datetime) -> list[Alert]:
         """Pause running experiments that cannot run, each with an alert; return these.

@@ -76,6 +76,14 @@ ALERTS: Final = Table(
     Column("message", Text, nullable=False),
 )  # fmt: skip
 
+CLOCK: Final = Table(
+    "experiment_clock", METADATA,
+    Column("id", Integer, CheckConstraint("id = 1"), primary_key=True),
+    Column("service", UtcInstant, nullable=False),
+    Column("wall", UtcInstant, nullable=False),
+)  # fmt: skip
+"""One row at most: what the last server to say so took for now, and when."""
+
 DEAL: Final = Table(
     "experiment_deal", METADATA,
     Column("id", Integer, CheckConstraint("id = 1"), primary_key=True),

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import Final, Literal
+from datetime import UTC, datetime
+from typing import Literal
 
 import structlog
+
+from feature_repo.history import is_history
 
 Clock = Callable[[], datetime]
 """Returns the present instant, with its zone."""
 ClockMode = Literal["auto", "wall", "replay"]
-
-STALE_AFTER: Final = timedelta(hours=48)
-"""Data that ended longer ago than this is history: pages are made as of its end."""
 
 _log = structlog.get_logger(__name__)
 
@@ -33,10 +32,10 @@ def service_clock(
 ) -> Clock:
     """Return the clock that pages are made by.
 
-    ``auto`` replays where the data ended more than :data:`STALE_AFTER` before the wall clock: on the
+    ``auto`` replays where the data is history (:mod:`feature_repo.history`) by the wall clock: on the
     viewings of the year 2000, "now" is the year 2000. ``started_at`` is when the server started.
     """
     started = wall() if started_at is None else started_at
-    replays = mode == "replay" or (mode == "auto" and wall() - data_end > STALE_AFTER)
+    replays = mode == "replay" or (mode == "auto" and is_history(data_end, wall()))
     _log.info("clock", mode="replay" if replays else "wall", requested=mode, data_end=data_end.isoformat())
     return replay_clock(data_end, wall, started) if replays else wall

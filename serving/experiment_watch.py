@@ -11,7 +11,8 @@ from typing import Final
 import structlog
 
 from experiments.definitions import ExperimentDefinition, Status
-from experiments.errors import TransitionError
+from experiments.errors import StoreUnavailableError, TransitionError
+from experiments.records import ClockReading
 from experiments.store import ExperimentStore
 from serving.arm_preparation import ArmPreparation, HeldBundles
 from serving.clock import Clock
@@ -118,6 +119,7 @@ class ExperimentWatch:
             return
         self._metrics.experiments_paused(len(store.sweep(self._clocks.service())))
         self._swept_at = self._clocks.wall()
+        self._leave_clock(store)
         # Before the experiments are read: what changes in between is found at the next look.
         revision = store.revision()
         prepared = self._preparation.prepare(store.running())
@@ -132,6 +134,13 @@ class ExperimentWatch:
         for name, reason in prepared.refused.items():
             self._pause(store, name, reason)
         self._seen = None if prepared.waiting else (revision, challenger)
+
+    def _leave_clock(self, store: ExperimentStore) -> None:
+        """Tell commands on experiments what pages are dated by; a store that is only read serves, too."""
+        try:
+            store.keep_clock(ClockReading(service=self._clocks.service(), wall=self._clocks.wall()))
+        except StoreUnavailableError:
+            _log.exception("the clock could not be left in the experiment store")
 
     def _sweep_is_due(self) -> bool:
         return self._swept_at is None or self._clocks.wall() - self._swept_at >= SWEEP_EVERY

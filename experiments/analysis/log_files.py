@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.fs as pafs
 
+from feature_repo import schema as s
 from feature_repo.tables import Table
 
 
@@ -22,10 +23,7 @@ def show_log(
     Files of other days are not opened. A view without files is empty. On a disk DuckDB reads by itself; URLs
     such as ``s3://bucket/prefix`` go through pyarrow, as the lake's own readers do.
     """
-    if "://" in root:
-        filesystem, base = pafs.FileSystem.from_uri(root.rstrip("/"))
-    else:
-        filesystem, base = pafs.LocalFileSystem(), str(Path(root).absolute())
+    filesystem, base = _opened(root)
     files = _files(filesystem, f"{base}/{table.name}", f"day={first}", f"day={last}")
     if files and "://" not in root:
         _show_files(connection, name, files, table)
@@ -33,6 +31,31 @@ def show_log(
         connection.register(f"{name}_rows", _dataset(filesystem, files, table))
         connection.execute(f"create or replace temp view {name} as select * from {name}_rows")
     return len(files)
+
+
+def newest_impression(root: str) -> datetime | None:
+    """Return the instant of the newest impression of a lake, None where there are none."""
+    filesystem, base = _opened(root)
+    folders = filesystem.get_file_info(
+        pafs.FileSelector(f"{base}/{s.IMPRESSIONS.name}", allow_not_found=True)
+    )
+    days = sorted((info.base_name for info in folders if info.base_name.startswith("day=")), reverse=True)
+    with duckdb.connect() as connection:
+        for day in days:
+            found = date.fromisoformat(day.removeprefix("day="))
+            show_log(connection, "newest", root, s.IMPRESSIONS, found, found)
+            query = f"select epoch_us(max({s.EVENT_TIMESTAMP})) from newest"
+            ((micros,),) = connection.execute(query).fetchall()
+            if micros is not None:
+                return datetime.fromtimestamp(micros / 1e6, UTC)
+    return None
+
+
+def _opened(root: str) -> tuple[pafs.FileSystem, str]:
+    if "://" in root:
+        filesystem, base = pafs.FileSystem.from_uri(root.rstrip("/"))
+        return filesystem, base
+    return pafs.LocalFileSystem(), str(Path(root).absolute())
 
 
 def _show_files(connection: duckdb.DuckDBPyConnection, name: str, files: list[str], table: Table) -> None:

@@ -8,9 +8,9 @@ from typing import Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
+from feature_repo.history import STALE_AFTER
 from feature_repo.ingest.lake import Lake
 from feature_repo.store import FeatureGateway
-from serving.clock import STALE_AFTER
 from serving.doctor.findings import Finding, Patient, bad, ok, warn
 from serving.doctor.places import newest_event
 from serving.refusals import Refusals

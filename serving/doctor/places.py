@@ -12,11 +12,11 @@ from typing import Final
 import pyarrow.compute as pc
 
 from feature_repo import schema as s
+from feature_repo.history import STALE_AFTER
 from feature_repo.ingest.lake import Lake
 from feature_repo.ingest.publishing import STAGING
 from feature_repo.log_tables import SHOWN_TILES
 from feature_repo.settings import Settings
-from serving.clock import STALE_AFTER
 from serving.doctor.findings import Finding, Patient, bad, ok, warn
 
 _GIB: Final = 1024**3

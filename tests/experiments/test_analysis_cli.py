@@ -11,7 +11,8 @@ from click.testing import CliRunner
 
 from experiments.analysis.power import denominators_needed, sequential_denominators_needed
 from experiments.analysis.results import Analysis
-from experiments.analysis_cli import analyze, comparison_table, instant, power
+from experiments.analysis_cli import analyze, comparison_table, power
+from experiments.command_line import instant
 from tests.experiments.test_report import BARE, FULL
 
 
@@ -56,11 +57,11 @@ def test_table_shows_each_arm_and_what_is_not_known_as_a_dash() -> None:
     ],
 )
 def test_instants_are_utc_where_they_say_nothing_else(text: str, expected: datetime) -> None:
-    assert instant(text) == expected
+    assert instant(None, None, text) == expected
 
 
 def test_what_is_no_instant_is_refused() -> None:
     with pytest.raises(click.BadParameter, match="'soon' is no instant"):
-        instant("soon")
+        instant(None, None, "soon")
     told = CliRunner().invoke(analyze, ["trial", "--as-of", "soon"])
     assert told.exit_code == 2

@@ -91,6 +91,21 @@ def test_a_store_that_goes_away_leaves_the_last_known_experiments(
     assert page_of("ana")["experiments"] == {}
 
 
+def test_the_clock_that_pages_bear_is_left_for_commands(lab: Any) -> None:
+    lab.look()
+    left = lab.store.clock()
+    assert left is not None
+    assert left.service == lab.service.now()
+
+
+def test_a_store_that_keeps_no_clock_is_served_by_all_the_same(
+    lab: Any, page_of: PageOf, experiment_of: ExperimentOf
+) -> None:
+    by_hand(lab, "DROP TABLE experiment_clock")
+    lab.run(experiment_of("ui", variant="large"))
+    assert page_of("ana")["experiments"] == {"ui": "test/treatment"}
+
+
 def refused(small: Any, page_of: PageOf, definition: Any) -> str:
     """Run an experiment that cannot be served, see that it is refused, and return why."""
     before = counted(small, "marquee_experiments_paused_total")
