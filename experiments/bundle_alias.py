@@ -45,5 +45,15 @@ def version_behind(aliases: Aliases, bundle: str) -> str:
         return bundle
     version = aliases.get(bundle)
     if version is None:
-        raise ExperimentError(f"no bundle is called {bundle}: name the version to promote as {bundle} first")
+        raise ExperimentError(f"no bundle is called {bundle}: activate a version as {bundle} first")
     return version
+
+
+def tested_version(bundle: str) -> str:
+    """Return the version that a started experiment's members saw; raises ``ExperimentError`` for an alias."""
+    if bundle in ALIASES:
+        raise ExperimentError(
+            f"the arm names its bundle {bundle!r}, and which versions members saw under that name is not on "
+            "record: roll it back, and start anew under another name with the version"
+        )
+    return bundle

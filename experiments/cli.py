@@ -21,6 +21,7 @@ from experiments.promoted import promoted_settings, promoted_treatments
 from experiments.promotion import carry_out, finish_interrupted
 from experiments.records import Action, DecisionRecord
 from experiments.service_time import present, starting_instant
+from experiments.starting import start_experiment
 from feature_repo.settings import Settings
 
 PAUSED: Final = 3
@@ -91,7 +92,8 @@ def create(file: TextIO, start: bool, at: datetime | None, as_json: bool) -> Non
         now = at or (starting_instant if start else present)(store, settings, _wall())
         experiment = store.create(definition, now)
         if start:
-            experiment = store.change_status(experiment.name, Status.RUNNING, now)
+            aliases = bundle_aliases(settings.bundles)
+            experiment = start_experiment(store, aliases, experiment.name, now)
         _show(experiment, as_json=as_json)
 
 
@@ -102,6 +104,8 @@ def create(file: TextIO, start: bool, at: datetime | None, as_json: bool) -> Non
 def start(name: str, at: datetime | None, as_json: bool) -> None:
     """Start a draft, or a paused experiment again.
 
+    A bundle that an arm names by its alias becomes the version behind it, to the end of the experiment.
+
     \b
     Example:
         python -m experiments start ranker-1
@@ -109,7 +113,8 @@ def start(name: str, at: datetime | None, as_json: bool) -> None:
     settings = Settings.from_environment()
     with opened_store(settings) as store:
         now = at or starting_instant(store, settings, _wall())
-        _show(store.change_status(name, Status.RUNNING, now), as_json=as_json)
+        started = start_experiment(store, bundle_aliases(settings.bundles), name, now)
+        _show(started, as_json=as_json)
 
 
 @main.command()

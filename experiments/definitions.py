@@ -58,7 +58,8 @@ class Treatment(_Frozen):
         default_factory=dict, description="candidate: generator to what changes"
     )
     bundle: BundleName | None = Field(
-        None, description="ranker: the bundle that makes the page, a version or `challenger`"
+        None,
+        description="ranker: the bundle that makes the page; `challenger` becomes its version at the start",
     )
     page: dict[str, Any] = Field(default_factory=dict, description="post_filter: rules of the page, by name")
     variant: Slug | None = Field(None, description="ui: what the client shows it as")

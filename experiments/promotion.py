@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from experiments.bundle_alias import CHAMPION, Aliases, version_behind
+from experiments.bundle_alias import CHAMPION, Aliases, tested_version
 from experiments.definitions import Arm, Experiment, Status
 from experiments.errors import ExperimentError, TransitionError
 from experiments.records import Action, DecidedBy, DecisionRecord, apart
@@ -142,7 +142,7 @@ def _champions(
     """Return the bundle in service before and after a decision; None where it does not touch the alias."""
     if action == "promote":
         bundle = _promoted_arm(experiment, arm).treatment.bundle
-        return (None, None) if bundle is None else (aliases.get(CHAMPION), version_behind(aliases, bundle))
+        return (None, None) if bundle is None else (aliases.get(CHAMPION), tested_version(bundle))
     if action == "roll_back" and experiment.status is Status.PROMOTED:
         promoted = next((r for r in reversed(earlier) if r.action == "promote"), None)
         if promoted is not None and promoted.moved_champion and promoted.champion_before is not None:

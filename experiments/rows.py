@@ -75,6 +75,13 @@ def add_experiment(connection: Connection, added: Experiment) -> None:
     connection.execute(insert(EXPERIMENTS).values(**values, **_standing(added)))
 
 
+def replace_definition(connection: Connection, changed: Experiment) -> None:
+    """Write the definition of an experiment anew."""
+    where = EXPERIMENTS.c.name == changed.name
+    text = changed.definition.model_dump_json()
+    connection.execute(update(EXPERIMENTS).where(where).values(definition=text))
+
+
 def replace_standing(connection: Connection, changed: Experiment) -> None:
     """Write where an experiment stands."""
     where = EXPERIMENTS.c.name == changed.name

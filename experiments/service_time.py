@@ -79,6 +79,6 @@ def _check_near(settings: Settings, now: datetime) -> None:
     if newest is not None and abs(now - newest) > FAR:
         raise WrongClockError(
             f"the newest impression is of {newest:%Y-%m-%d %H:%M} UTC, far from {now:%Y-%m-%d %H:%M} UTC, "
-            "which is taken for now: start a server, which tells its clock, see that impressions are logged, or "
-            f"name the instant, such as --at {newest:%Y-%m-%dT%H:%M}"
+            "which is taken for now: start a server, which tells its clock, see that impressions are logged, "
+            f"or name the instant, such as --at {newest:%Y-%m-%dT%H:%M}"
         )

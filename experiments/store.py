@@ -114,10 +114,19 @@ class ExperimentStore:
         with self._database.reading() as connection:
             return rows.names(connection)
 
-    def change_status(self, name: str, status: Status, now: datetime, reason: str = "") -> Experiment:
+    def change_status(
+        self,
+        name: str,
+        status: Status,
+        now: datetime,
+        reason: str = "",
+        definition: ExperimentDefinition | None = None,
+    ) -> Experiment:
         """Bring an experiment to another status; raises :class:`TransitionError` telling what is allowed.
 
-        Raises :class:`ExperimentConflictError` where one is to run on buckets that another has come to own.
+        ``definition`` takes the place of its own where it is given, as with
+        :func:`experiments.starting.start_experiment`, which is how experiments are started. Raises
+        :class:`ExperimentConflictError` where one is to run on buckets that another has come to own.
         """
         with self._database.writing() as connection:
             experiment = rows.experiment(connection, name)
@@ -125,7 +134,10 @@ class ExperimentStore:
             if status is Status.RUNNING:
                 layer = experiment.definition.layer
                 check_alone(experiment, rows.experiments(connection, layer, rows.OWNING))
-            rows.replace_standing(connection, moved(experiment, status, now, reason))
+            changed = moved(experiment, status, now, reason)
+            if definition is not None:
+                rows.replace_definition(connection, changed.model_copy(update={"definition": definition}))
+            rows.replace_standing(connection, changed)
             rows.bump_revision(connection)
             return rows.experiment(connection, name)
 

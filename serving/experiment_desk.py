@@ -15,6 +15,7 @@ from experiments.definitions import Experiment, ExperimentDefinition, Status
 from experiments.errors import ExperimentError
 from experiments.promotion import carry_out
 from experiments.records import Action
+from experiments.starting import start_experiment
 from experiments.store import ExperimentStore
 from serving.arm_preparation import TreatmentRefusedError
 from serving.clock import Clock
@@ -66,11 +67,15 @@ class ExperimentDesk:
             self._watch.check(self.store.get(name).definition)
         except TreatmentRefusedError as error:
             raise ExperimentError(f"experiment {name!r} cannot run on this server: {error}") from error
-        return self._changed(name, Status.RUNNING, reason)
+        start_experiment(self.store, bundle_aliases(self._bundles), name, self._now(), reason)
+        self._watch.look()
+        return self.store.get(name)
 
     def pause(self, name: str, reason: str) -> Experiment:
         """Pause an experiment: its members see control."""
-        return self._changed(name, Status.PAUSED, reason)
+        self.store.change_status(name, Status.PAUSED, self._now(), reason)
+        self._watch.look()
+        return self.store.get(name)
 
     def promote(self, name: str, arm: str, reason: str) -> Experiment:
         """End an experiment for an arm, with its analysis as the evidence; of a ranker, its bundle serves."""
@@ -106,10 +111,5 @@ class ExperimentDesk:
             )
         except BundleError as error:
             raise ExperimentError(str(error)) from error
-        self._watch.look()
-        return self.store.get(name)
-
-    def _changed(self, name: str, status: Status, reason: str) -> Experiment:
-        self.store.change_status(name, status, self._now(), reason)
         self._watch.look()
         return self.store.get(name)

@@ -8,8 +8,9 @@ from typing import Final
 import numpy as np
 import pyarrow.compute as pc
 
-from experiments.definitions import ExperimentDefinition, Status
+from experiments.definitions import ExperimentDefinition
 from experiments.opening import open_store
+from experiments.starting import start_experiment
 from feature_repo import schema as s
 from feature_repo.impression_log.joining import join_impressions
 from feature_repo.ingest.lake import Lake
@@ -51,7 +52,7 @@ def start_trial(settings: Settings, definition: ExperimentDefinition, start: dat
     store = open_store(settings)
     try:
         store.create(definition, start)
-        store.change_status(definition.name, Status.RUNNING, start)
+        start_experiment(store, BundleAliases(settings.bundles), definition.name, start)
     finally:
         store.close()
 

@@ -20,6 +20,7 @@ from experiments.definitions import Status
 from experiments.errors import ExperimentError, TransitionError, UnknownExperimentError
 from experiments.promotion import carry_out, finish_interrupted
 from experiments.records import DecisionRecord
+from experiments.starting import start_experiment
 from experiments.store import ExperimentStore
 from training.bundle import BundleError
 
@@ -46,7 +47,7 @@ class Home:
 
     def run(self, name: str = "one", layer: str = "ranker", **rest: Any) -> None:
         self.store.create(self.define(name, layer, **rest), NOW)
-        self.store.change_status(name, Status.RUNNING, NOW)
+        start_experiment(self.store, self.aliases, name, NOW)
 
     def decide(self, action: Any, arm: str | None = None, name: str = "one", **rest: Any) -> DecisionRecord:
         given = {"reason": "plays +3 %", "evidence": {"lift": 0.03}, "now": LATER, "decided_by": "rule"}
@@ -218,12 +219,29 @@ def test_a_bundle_that_is_gone_is_not_promoted_and_leaves_no_record(home: Home) 
     assert home.store.decisions("one") == []
 
 
-def test_without_a_challenger_there_is_nothing_to_promote(home: Home) -> None:
+def test_the_bundle_that_was_tried_is_promoted_whatever_is_challenger_by_then(home: Home) -> None:
     home.run()
+    assert home.store.get("one").definition.arm("new").treatment.bundle == NEW
+    home.aliases.set("challenger", THIRD)
+    home.store.change_status("one", Status.PAUSED, LATER)
+    start_experiment(home.store, home.aliases, "one", LATER)
+    assert home.decide("promote", "new").champion_after == NEW
+    assert home.champion == NEW
+
+
+def test_without_a_challenger_there_is_nothing_to_start(home: Home) -> None:
     (home.bundles / "aliases.json").write_text(json.dumps({"champion": OLD}))
     with pytest.raises(ExperimentError, match="no bundle is called challenger"):
+        home.run()
+    assert home.status() is Status.DRAFT
+
+
+def test_an_alias_that_was_never_made_a_version_is_not_promoted(home: Home) -> None:
+    home.store.create(home.define(), NOW)
+    home.store.change_status("one", Status.RUNNING, NOW)
+    with pytest.raises(ExperimentError, match="which versions members saw"):
         home.decide("promote", "new")
-    assert home.status() is Status.RUNNING
+    assert (home.champion, home.status(), home.files) == (OLD, Status.RUNNING, {})
 
 
 def test_of_two_arms_promoted_at_once_one_wins(home: Home, open_store: Callable[[], ExperimentStore]) -> None:
@@ -385,7 +403,7 @@ def test_a_backup_of_the_store_learns_of_the_decisions_since_from_their_files(
     home.decide("promote", "new")
     with_backup = ExperimentStore.open(f"sqlite:///{tmp_path / 'backup.db'}")
     with_backup.create(home.define(), NOW)
-    with_backup.change_status("one", Status.RUNNING, NOW)
+    start_experiment(with_backup, home.aliases, "one", NOW)
     finished = finish_interrupted(with_backup, home.aliases, home.decisions, "one")
     assert finished == home.store.decisions("one") == with_backup.decisions("one")
     assert with_backup.get("one") == home.store.get("one")

@@ -218,18 +218,20 @@ def test_experiments_that_come_to_overlap_are_found_within_a_minute(
     }  # fmt: skip
 
 
-def test_an_arm_that_names_the_challenger_follows_the_alias(
+def test_an_arm_that_names_the_challenger_stays_with_the_version_it_started_with(
     lab: Any, page_of: PageOf, experiment_of: ExperimentOf, contents_of: ContentsOf
 ) -> None:
     first, second = (lab.publish(contents_of(seed), champion=False) for seed in (2, 3))
     BundleAliases(lab.bundles).set("challenger", first)
-    lab.run(experiment_of("ranker", bundle="challenger"))
+    lab.service.experiment_desk.create(experiment_of("ranker", bundle="challenger"))
+    started = lab.service.experiment_desk.start("test", "")
+    assert started.definition.arm("treatment").treatment.bundle == first
     assert page_of("ana")["bundle"] == first
     BundleAliases(lab.bundles).set("challenger", second)
     lab.look()
-    assert page_of("ana")["bundle"] == second
-    with pytest.raises(LookupError):
-        lab.service.keeper.state_of(first)
+    assert page_of("ana")["bundle"] == first
+    lab.service.experiment_desk.promote("test", "treatment", "it won")
+    assert BundleAliases(lab.bundles).get("champion") == first
 
 
 def test_the_bundle_of_an_experiment_is_let_go_with_it(
