@@ -15,8 +15,6 @@ from rich.table import Table
 from experiments.analysis.results import Analysis
 from experiments.command_line import at_option, json_option, opened_store, print_json
 from experiments.decision import Verdict
-from experiments.listing import decision_line
-from experiments.records import DecisionRecord
 from experiments.service_time import analysis_instant
 from feature_repo.settings import Settings
 
@@ -70,42 +68,6 @@ def report(name: str, as_json: bool, at: datetime | None) -> None:
         print_json({"experiment": name, "page": page, "verdict": _plain(judged.verdict)})
     else:
         click.echo(page)
-
-
-@click.command("decide")
-@click.argument("names", nargs=-1)
-@json_option
-@at_option
-def decide_command(names: tuple[str, ...], as_json: bool, at: datetime | None) -> None:
-    """Decide the experiments NAMES, or all that run, by their rules, and carry it out.
-
-    Promotes, rolls back or holds, each with a record of its evidence: made to be run daily, by cron. With one
-    that cannot be analysed the others are decided all the same, and the exit status is 1.
-
-    \b
-    Examples:
-        python -m experiments decide
-        python -m experiments decide new-ranker --json
-    """
-    settings, judging = Settings.from_environment(), _judging()
-    decided: list[DecisionRecord] = []
-    failed = False
-    with opened_store(settings) as store:
-        now = at or analysis_instant(store, settings, datetime.now(UTC))
-        for name in names or [experiment.name for experiment in store.running()]:
-            try:
-                judged = judging.judge(store, settings, name, now)
-                decided.append(judging.settle(store, settings, judged, now))
-            except ValueError as error:  # an ExperimentError is one
-                failed = True
-                click.echo(f"{name}: not decided: {error}", err=True)
-            else:
-                if not as_json:
-                    click.echo(f"{name}: {decision_line(decided[-1])}")
-    if as_json:
-        print_json([record.model_dump(mode="json") for record in decided])
-    if failed:
-        raise click.exceptions.Exit(1)
 
 
 @click.command()

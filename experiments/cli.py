@@ -10,10 +10,11 @@ from typing import Any, Final, TextIO, get_args
 import click
 from pydantic import ValidationError
 
-from experiments.analysis_cli import analyze, decide_command, power, report
+from experiments.analysis_cli import analyze, power, report
 from experiments.assignment import HOLDOUT_SALT, Assigner, bucket, layer_salt
 from experiments.bundle_alias import bundle_aliases
 from experiments.command_line import at_option, json_option, opened_store, print_json
+from experiments.deciding_cli import decide_command
 from experiments.definitions import Device, Experiment, ExperimentDefinition, Layer, MemberTraits, Status
 from experiments.listing import alert_line, decision_line, description, experiment_json, table, template
 from experiments.opening import decisions_folder
@@ -38,9 +39,9 @@ def main() -> None:
         python -m experiments template ranker > new-ranker.json    # then edit it
         python -m experiments create new-ranker.json --start
         python -m experiments status ranker-1
-    What it says so far, and what its rule makes of it (daily, by cron):
+    What it says so far, and what its rule makes of it (beside the server, day after day):
         python -m experiments analyze ranker-1
-        python -m experiments decide
+        python -m experiments decide --every 1d
     Or to its end by hand:
         python -m experiments promote ranker-1 --arm treatment --reason "plays +3 %"
         python -m experiments rollback ranker-1 --reason "fewer plays"
