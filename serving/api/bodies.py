@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 
 import pyarrow as pa
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from feature_repo import schema as s
+from serving.api.instants import Instant
 from serving.api.models import Identifier
 
 Country = Annotated[str, StringConstraints(pattern="^[A-Z]{2}$")]
@@ -19,7 +20,6 @@ NewIdentifier = Annotated[
 ]
 """An identifier that can stand in a path."""
 _MOST_PICKS = 50
-_EARLIEST, _LATEST = datetime(1870, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
 class _Body(BaseModel):
@@ -65,8 +65,8 @@ class TitleRecord(_Body):
     countries: Annotated[list[Country], Field(min_length=1)] | None = Field(
         None, description="where it may be shown; null: everywhere"
     )
-    available_since: Annotated[AwareDatetime, Field(ge=_EARLIEST, lt=_LATEST)] | None = Field(
-        None, description="from now on if left out"
+    available_since: Instant | None = Field(
+        None, description="RFC 3339 instant with zone; from now on if left out"
     )
 
     @field_validator("genres")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     RootModel,
@@ -19,26 +17,19 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from feature_repo.stream.event_record import Event
+from serving.api.instants import Instant
 from serving.api.models import Device, Identifier
 
 MOST_EVENTS: Final = 1000
 """In one request."""
 MOST_AHEAD: Final = timedelta(minutes=5)
 """How far an event may lie after the service's clock: clocks of devices differ."""
-_EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 EventType = Literal[
     "play", "progress", "complete", "pause", "search_after_browse", "hover", "thumbs_up", "thumbs_down"
 ]
 Name = Annotated[Identifier, StringConstraints(pattern=r"[^\s\x1c-\x1f]")]
 """An identifier that is not blank; the table EVENTS holds none that is."""
-
-
-def _written(value: Any) -> Any:
-    # Pydantic would take a number, or digits, for seconds or milliseconds as it sees fit.
-    if not isinstance(value, str) or value[4:5] != "-":
-        raise PydanticCustomError("datetime_parsing", "no instant")
-    return value
 
 
 def _not_ahead(value: datetime, info: ValidationInfo) -> datetime:
@@ -64,12 +55,9 @@ class EventBody(BaseModel):
     user_id: Name
     title_id: Name = Field(description="may be a title that the catalogue does not know yet")
     event_type: EventType
-    event_timestamp: Annotated[
-        AwareDatetime,
-        Field(strict=False, ge=_EARLIEST),
-        BeforeValidator(_written),
-        AfterValidator(_not_ahead),
-    ] = Field(description="RFC 3339 instant with zone, at most 5 minutes after the service's clock")
+    event_timestamp: Annotated[Instant, Field(strict=False), AfterValidator(_not_ahead)] = Field(
+        description="RFC 3339 instant with zone, at most 5 minutes after the service's clock"
+    )
     watch_fraction: Annotated[float, Field(ge=0, le=1)] | None = Field(
         None,
         description="share of the running time watched; a `complete` without it counts as 1, "

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from serving.api.instants import Instant
+
 RowType = Literal[
     "continue_watching", "top_picks", "because_you_watched", "trending_now", "new_releases", "genre"
 ]
@@ -229,7 +231,7 @@ class HomepageParameters(BaseModel):
 
     user_id: Identifier
     device: Device | None = Field(None, description="where the page is shown; unknown if left out")
-    at: AwareDatetime | None = Field(
+    at: Instant | None = Field(
         None, description="RFC 3339 instant with zone; the service's clock if left out"
     )
     country: Annotated[str, StringConstraints(pattern="^[A-Z]{2}$")] | None = Field(

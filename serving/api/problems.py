@@ -25,15 +25,17 @@ from serving.service import BundleNotHeldError, NotReadyError
 RETRY_AFTER_SECONDS: Final = 1
 """As long as a breaker leaves alone what does not answer."""
 PROBLEM_JSON: Final = "application/problem+json"
+_GIVE_AN_INSTANT: Final = "give an RFC 3339 instant with date, time and zone, such as 2026-03-01T20:00:00Z"
 _REMEDIES: Final = {
     "literal_error": "use one of {expected}",
     "string_pattern_mismatch": "match {pattern}",
     "timezone_aware": "give the instant with a zone, such as 2026-03-01T20:00:00Z",
-    "datetime_from_date_parsing": "give an RFC 3339 instant, such as 2026-03-01T20:00:00Z",
-    "datetime_parsing": "give an RFC 3339 instant, such as 2026-03-01T20:00:00Z",
+    "datetime_parsing": _GIVE_AN_INSTANT,
+    "datetime_from_date_parsing": _GIVE_AN_INSTANT,
     "int_parsing": "give a whole number",
     "greater_than_equal": "give at least {ge}",
     "less_than_equal": "give at most {le}",
+    "less_than": "give less than {lt}",
     "model_type": "send an object",
     "string_too_long": "give at most {max_length} characters",
 }
