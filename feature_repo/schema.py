@@ -120,8 +120,8 @@ _INSTANT = pa.timestamp("us", tz="UTC")
 _VECTOR = pa.list_(pa.float32())
 _STRINGS = pa.list_(pa.string())
 
-_user = Column(USER_ID, pa.string(), "the member")
-_title = Column(TITLE_ID, pa.string(), "the title")
+_user = Column(USER_ID, pa.string(), "the member", identifier=True)
+_title = Column(TITLE_ID, pa.string(), "the title", identifier=True)
 _when = Column(EVENT_TIMESTAMP, _INSTANT, "when it happened", "UTC, microseconds")
 _created = Column(CREATED_TIMESTAMP, _INSTANT, "when the row was written; breaks ties", "UTC")
 _device = Column(DEVICE_TYPE, pa.string(), "null where unknown", nullable=True, allowed=DEVICES)
@@ -189,7 +189,7 @@ MEMBERS: Final = Table(
 SIGN_UPS: Final = Table(
     "sign_ups", "What new members picked; a later row of a member replaces an earlier one.", (USER_ID,),
     (
-        _user, Column(SELECTED_TITLE_IDS, _STRINGS, "distinct titles; may be empty"),
+        _user, Column(SELECTED_TITLE_IDS, _STRINGS, "distinct titles; may be empty", identifier=True),
         Column(EVENT_TIMESTAMP, _INSTANT, "when they were picked", "UTC"),
     ),
     partition="month",

@@ -13,7 +13,8 @@ class Column:
     """One column: its Arrow type and the values it may hold.
 
     ``minimum`` and ``maximum`` are inclusive bounds on numbers (on the elements, for lists);
-    ``allowed`` lists the only values a string may take; ``length`` fixes the size of a list.
+    ``allowed`` lists the only values a string may take; ``length`` fixes the size of a list;
+    ``identifier`` marks the ids of members and titles, which ``identifiers`` rules.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Column:
     maximum: float | None = None
     allowed: tuple[str, ...] | None = None
     length: int | None = None
+    identifier: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from feature_repo import identifiers
 from feature_repo.ingest.faults import RowFaults
 from feature_repo.ingest.rejects import RejectFile
 from feature_repo.ingest.seen_keys import SeenKeys, key_hashes
@@ -76,6 +77,8 @@ def _broken_rules(values: pa.Array, column: Column) -> Iterator[tuple[NDArray[np
     """Yield, for each rule that applies to the column, where it is broken and how to say so."""
     if pa.types.is_string(values.type) and column.allowed is None:
         yield _mask(pc.equal(pc.utf8_trim_whitespace(values), "")), "is empty"
+    if column.identifier:
+        yield _mask(identifiers.broken(values)), f"is no id: {identifiers.REMEDY}"
     if pa.types.is_floating(values.type):
         yield _mask(pc.invert(pc.is_finite(values))), "is not a finite number"
     if pa.types.is_timestamp(values.type):

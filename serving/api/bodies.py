@@ -10,15 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 
 from feature_repo import schema as s
 from serving.api.instants import Instant
-from serving.api.models import Identifier
+from serving.api.models import NOT_BLANK, Identifier, NewIdentifier
 
 Country = Annotated[str, StringConstraints(pattern="^[A-Z]{2}$")]
 Language = Annotated[str, StringConstraints(pattern="^[a-z]{2}$")]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=500)]
-NewIdentifier = Annotated[
-    str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^/\x00-\x1f\x7f]+$")
-]
-"""An identifier that can stand in a path."""
+Name = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=NOT_BLANK)]
 _MOST_PICKS = 50
 
 
@@ -32,7 +28,7 @@ class SignUp(_Body):
     user_id: NewIdentifier
     country: Country | None = Field(None, description="ISO 3166-1 alpha-2")
     language: Language | None = Field(None, description="ISO 639-1")
-    selected_title_ids: Annotated[list[Identifier], Field(max_length=_MOST_PICKS)] = Field(
+    selected_title_ids: Annotated[list[NewIdentifier], Field(max_length=_MOST_PICKS)] = Field(
         default_factory=list, description="distinct titles of the catalogue; three or more say most"
     )
 
@@ -61,7 +57,7 @@ class TitleRecord(_Body):
         default_factory=list, description="in billed order"
     )
     synopsis: Annotated[str, StringConstraints(max_length=20_000)] | None = None
-    franchise_id: Identifier | None = None
+    franchise_id: Annotated[Identifier, StringConstraints(pattern=NOT_BLANK)] | None = None
     countries: Annotated[list[Country], Field(min_length=1)] | None = Field(
         None, description="where it may be shown; null: everywhere"
     )

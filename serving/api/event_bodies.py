@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from feature_repo.stream.event_record import Event
 from serving.api.instants import Instant
-from serving.api.models import Device, Identifier
+from serving.api.models import NOT_BLANK, Device, Identifier, NewIdentifier
 
 MOST_EVENTS: Final = 1000
 """In one request."""
@@ -28,8 +28,6 @@ MOST_AHEAD: Final = timedelta(minutes=5)
 EventType = Literal[
     "play", "progress", "complete", "pause", "search_after_browse", "hover", "thumbs_up", "thumbs_down"
 ]
-Name = Annotated[Identifier, StringConstraints(pattern=r"[^\s\x1c-\x1f]")]
-"""An identifier that is not blank; the table EVENTS holds none that is."""
 
 
 def _not_ahead(value: datetime, info: ValidationInfo) -> datetime:
@@ -51,9 +49,11 @@ class EventBody(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
-    event_id: Name = Field(description="made by the client, once: sent again, the event counts once")
-    user_id: Name
-    title_id: Name = Field(description="may be a title that the catalogue does not know yet")
+    event_id: Annotated[Identifier, StringConstraints(pattern=NOT_BLANK)] = Field(
+        description="made by the client, once: sent again, the event counts once"
+    )
+    user_id: NewIdentifier
+    title_id: NewIdentifier = Field(description="may be a title that the catalogue does not know yet")
     event_type: EventType
     event_timestamp: Annotated[Instant, Field(strict=False), AfterValidator(_not_ahead)] = Field(
         description="RFC 3339 instant with zone, at most 5 minutes after the service's clock"

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from feature_repo import identifiers
 from serving.api.instants import Instant
 
 RowType = Literal[
@@ -13,6 +14,11 @@ RowType = Literal[
 ]
 Device = Literal["tv", "mobile", "tablet", "web"]
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+"""An id that somebody asks for: any at all, since what is not there is not found."""
+NewIdentifier = Annotated[str, StringConstraints(max_length=identifiers.LONGEST, pattern=identifiers.PATTERN)]
+"""An id of a member or title that comes in, by whichever call; files are held to the same rule."""
+NOT_BLANK = r"[^\s\x1c-\x1f]"
+"""The tables hold no text that is blank."""
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -278,9 +284,9 @@ class SimilarParameters(BaseModel):
 
 
 class TitleParameters(BaseModel):
-    """Parameters of a title."""
+    """Parameters of a title that is taken in."""
 
-    title_id: Identifier
+    title_id: NewIdentifier
 
 
 class MemberParameters(BaseModel):

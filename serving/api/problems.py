@@ -12,9 +12,10 @@ from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
 
 from experiments.errors import ExperimentError, StoreUnavailableError, UnknownExperimentError
+from feature_repo import identifiers
 from feature_repo.arrivals import NotTakenInError, UnknownTitleError
 from feature_repo.stream.event_log import EventLogError
-from serving.api.models import InvalidParameter, Problem
+from serving.api.models import NOT_BLANK, InvalidParameter, Problem
 from serving.arm_preparation import TreatmentRefusedError
 from serving.deletions import UnknownDeletionError
 from serving.intake import AlreadyMemberError
@@ -38,6 +39,10 @@ _REMEDIES: Final = {
     "less_than": "give less than {lt}",
     "model_type": "send an object",
     "string_too_long": "give at most {max_length} characters",
+}
+_PATTERNS_IN_WORDS: Final = {
+    identifiers.PATTERN: identifiers.REMEDY,
+    NOT_BLANK: "give more than blanks",
 }
 
 _LONGEST_VALUE: Final = 500
@@ -105,7 +110,9 @@ def _refusals(item: Any) -> list[InvalidParameter]:
 def _refused(item: Any) -> InvalidParameter:
     # A message that pydantic made may hold what the client sent, braces and all.
     known = _REMEDIES.get(item["type"])
-    remedy = item["msg"] if known is None else known.format_map(item.get("ctx", {}))
+    context = item.get("ctx", {})
+    remedy = item["msg"] if known is None else known.format_map(context)
+    remedy = _PATTERNS_IN_WORDS.get(context.get("pattern"), remedy)
     sent = item["input"]
     value = None if sent is None or isinstance(sent, dict | BaseModel) else str(sent)
     if value is not None:

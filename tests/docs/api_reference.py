@@ -51,6 +51,11 @@ _HEAD: Final = """# API reference
 answer bears `Server-Timing`, in milliseconds per stage. *Scope* is what a client's key must be good for
 ([security.md](security.md)): without a key file only calls of the scope `admin` need a token. A parameter or
 field in italics may be left out.
+
+An id of a member or title that comes in, by whichever call or file, has 1 to 128 characters, none of them
+`/`, `,` or a control character, and something besides blanks and dots. An instant is one of RFC 3339 with
+date, time and zone, from 1970 to 2099, such as `2026-03-01T20:00:00Z`; in a URL the `+` of a zone is written
+`%2B`.
 """
 
 

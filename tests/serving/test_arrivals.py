@@ -101,7 +101,11 @@ def test_snapshots_are_laid_over_each_other_row_by_row(open_to_arrivals: Any) ->
     ("body", "named"),
     [
         ({"user_id": ""}, "user_id"),
-        ({"user_id": "a/b"}, "user_id"),
+        ({"user_id": "a/b"}, "user_id = 'a/b': use 1 to 128 characters, none of them '/'"),
+        ({"user_id": "a,b"}, "user_id = 'a,b'"),
+        ({"user_id": ".."}, "user_id = '..'"),
+        ({"user_id": " "}, "user_id = ' '"),
+        ({"user_id": "zoe", "selected_title_ids": [" "]}, "selected_title_ids.0 = ' ': use"),
         ({"user_id": "\ud800"}, "user_id"),
         ({"user_id": 5}, "user_id"),
         ({"user_id": "zoe", "selected_title_ids": [f"t{row:03d}" for row in range(51)]}, "at most 50"),
@@ -126,6 +130,9 @@ def test_what_cannot_be_taken_in_is_named(open_to_arrivals: Any, client: Any, bo
         ({}, "name"),
         (RECORD | {"genres": ["Noise"]}, "Noise"),
         (RECORD | {"cast": [""]}, "cast"),
+        (RECORD | {"cast": [" "]}, "cast"),
+        (RECORD | {"name": " "}, "name"),
+        (RECORD | {"franchise_id": " "}, "franchise_id"),
         (RECORD | {"title_id": "y"}, "title_id"),
         (RECORD | {"countries": []}, "countries"),  # would mean: everywhere
         (RECORD | {"available_since": "9999-12-31T23:59:59-12:00"}, "available_since"),
@@ -137,6 +144,14 @@ def test_a_title_that_does_not_fit_is_refused(client: Any, body: Any, named: str
     answer = client.put("/v1/titles/x", json=body, headers=TOKEN)
     assert answer.status_code == 400
     assert named in answer.text
+
+
+def test_a_title_under_an_id_that_nobody_could_ask_for_is_refused(client: Any) -> None:
+    for title_id in ("%20", "%00", "%2E%2E", "a,b", "a%0Ab", "x" * 129):
+        answer = client.put(f"/v1/titles/{title_id}", json=RECORD, headers=TOKEN)
+        assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
+        (error,) = answer.get_json(force=True)["errors"]
+        assert (error["field"], "128 characters" in error["remedy"]) == ("title_id", True)
 
 
 def test_only_who_bears_the_token_may_put_titles(open_to_arrivals: Any, client: Any) -> None:

@@ -8,13 +8,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from feature_repo.identifiers import REMEDY
 from feature_repo.ingest.conversion import convert_rows
 from feature_repo.ingest.faults import RowFaults
 from feature_repo.ingest.rejects import RejectFile
 from feature_repo.ingest.seen_keys import SeenKeys
 from feature_repo.ingest.sources import SourceBatch
 from feature_repo.ingest.validation import accepted_rows, check_rows, check_unique
-from feature_repo.schema import EVENT_ID, EVENTS, TITLES, Column, Table
+from feature_repo.schema import EVENT_ID, EVENTS, SIGN_UPS, TITLES, Column, Table
 
 Rows = Callable[..., pa.RecordBatch]
 
@@ -32,6 +33,10 @@ Rows = Callable[..., pa.RecordBatch]
         ({"duration_minutes": float("inf")}, "duration_minutes: inf is not a finite number"),
         ({"user_id": None}, "user_id: is missing"),
         ({"user_id": " "}, "user_id: ' ' is empty"),
+        ({"user_id": "a/b"}, f"user_id: 'a/b' is no id: {REMEDY}"),
+        ({"title_id": "a,b"}, f"title_id: 'a,b' is no id: {REMEDY}"),
+        ({"title_id": ".."}, f"title_id: '..' is no id: {REMEDY}"),
+        ({"event_id": "a/b,c"}, None),  # stands in no path and no list
         ({"event_timestamp": None}, "event_timestamp: is missing"),
         ({"device_type": "fridge"}, "device_type: 'fridge' is not one of tv, mobile, tablet, web"),
     ],
@@ -56,6 +61,17 @@ def test_list_elements_are_checked_and_the_first_bad_one_is_named(title_rows: Ro
     assert faults.reasons[1].startswith("genres: 'Dramedy' is not one of Action, Adventure")
     assert faults.reasons[3] == "cast: '' is empty"
     assert faults.failed.tolist() == [False, True, False, True]
+
+
+def test_picked_titles_are_ids() -> None:
+    at = pa.array([datetime(2024, 3, 1, tzinfo=UTC)] * 2, pa.timestamp("us", tz="UTC"))
+    picks = pa.array([["t1", "t2"], ["t1", "a,b"]])
+    rows = pa.RecordBatch.from_pydict(
+        {"user_id": ["a", "b"], "selected_title_ids": picks, "event_timestamp": at}
+    )
+    faults = RowFaults(2)
+    check_rows(rows, SIGN_UPS, faults)
+    assert faults.reasons.tolist() == [None, f"selected_title_ids: 'a,b' is no id: {REMEDY}"]
 
 
 def test_a_list_of_fixed_length_is_checked() -> None:
