@@ -17,9 +17,10 @@ from feature_repo.ingest.cli import ingest
 from feature_repo.materialization import MaterializationError
 from feature_repo.point_in_time import ROWS_AT_ONCE
 from feature_repo.redis_server import RedisUnavailableError, announced_url, running_redis
-from feature_repo.settings import Settings
+from feature_repo.settings import PROFILE_VARIABLE, Settings
 from feature_repo.simulation.cli import simulate_command
 from feature_repo.store import FeatureGateway
+from feature_repo.store_profile import ProfileError
 from feature_repo.stream.cli import stream
 
 _EPOCH = "1970-01-01T00:00:00+00:00"
@@ -62,7 +63,7 @@ def open_gateway(settings: Settings, rows_at_once: int = ROWS_AT_ONCE) -> Iterat
     try:
         with running_redis(settings) as url:
             yield FeatureGateway.open(settings, url, rows_at_once=rows_at_once)
-    except (RedisUnavailableError, MaterializationError) as error:
+    except (RedisUnavailableError, MaterializationError, ProfileError) as error:
         raise click.ClickException(str(error)) from error
 
 
@@ -121,5 +122,7 @@ def env() -> None:
     url = settings.redis_url or announced_url(settings)
     if url is not None:
         values["REDIS_URL"] = url
+    if settings.profile is not None:
+        values[PROFILE_VARIABLE] = settings.profile
     for name, value in values.items():
         click.echo(f"export {name}={shlex.quote(value)}")

@@ -171,9 +171,27 @@ def _lasting_redis_url() -> str:
     return url
 
 
+def locate(online_store: Any, url: str | None, read_seconds: float | None) -> None:
+    """Tell our Redis store where it is and how long a page's reads wait; any other store is left alone.
+
+    ``online_store`` is the store's configuration. A connection string that a profile brings stays.
+    """
+    if not isinstance(online_store, MarqueeRedisOnlineStoreConfig):
+        return
+    online_store.quick_read_seconds = read_seconds
+    if url is not None and online_store.connection_string == FROM_ENVIRONMENT:
+        online_store.connection_string = connection_string(url)
+
+
 @contextmanager
 def overwriting(online_store: Any) -> Iterator[None]:
-    """Let rows be written whatever is there; ``online_store`` is the store's configuration."""
+    """Let rows be written whatever is there; ``online_store`` is the store's configuration.
+
+    Stores other than Redis do so in any case.
+    """
+    if not isinstance(online_store, RedisOnlineStoreConfig):
+        yield
+        return
     before = online_store.skip_dedup
     online_store.skip_dedup = True
     try:

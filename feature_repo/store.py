@@ -18,7 +18,6 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 from feast import FeatureService, FeatureStore, FeatureView
-from feast.repo_config import load_repo_config
 from feast.utils import _convert_arrow_to_proto
 from numpy.typing import NDArray
 
@@ -28,15 +27,15 @@ from feature_repo.materialization import (
     materialize_views,
 )
 from feature_repo.online_answers import decode_answer
-from feature_repo.online_store import MarqueeRedisOnlineStore, connection_string, overwriting
+from feature_repo.online_store import MarqueeRedisOnlineStore, locate, overwriting
 from feature_repo.point_in_time import ROWS_AT_ONCE, historical_features
 from feature_repo.progress import Progress
-from feature_repo.settings import REPOSITORY_ROOT, Settings
+from feature_repo.settings import Settings
+from feature_repo.store_profile import load_profile
 from feature_repo.transforms.encoding import Arrays
 from feature_repo.transforms.ranking import RANKING_FEATURES_HASH
 from feature_repo.view_freshness import forget_newest, newest_rows, note_materialized
 
-FEATURE_REPOSITORY: Final = REPOSITORY_ROOT / "feature_repo"
 __all__ = ["FeatureGateway", "MaterializationError", "TitleSnapshot"]
 
 HOMEPAGE_MEMBER: Final = "homepage_member"
@@ -89,7 +88,10 @@ class FeatureGateway:
 
     @property
     def online_url(self) -> str:
-        """Where the online store's Redis is; raises ``ValueError`` where that is left to Feast."""
+        """Where the Redis is that keeps the stream's state, and the rows too where no profile says otherwise.
+
+        Raises ``ValueError`` where that is left to Feast.
+        """
         if self._url is None:
             raise ValueError("REDIS_URL is not set: name the Redis of the online store")
         return self._url
@@ -102,19 +104,17 @@ class FeatureGateway:
         read_seconds: float | None = None,
         rows_at_once: int = ROWS_AT_ONCE,
     ) -> FeatureGateway:
-        """Open the store of ``settings``; ``redis_url`` overrides where its online store is.
+        """Open the store of ``settings``; ``redis_url`` overrides where its Redis is.
 
         ``read_seconds`` is how long reads of a few entities wait for it, such as those that a page waits for;
         ``rows_at_once`` is how many entities a historical question asks for in one go: fewer take less memory
-        and longer.
+        and longer. Raises ``ProfileError`` for a profile that cannot be used.
         """
-        config = load_repo_config(FEATURE_REPOSITORY, FEATURE_REPOSITORY / "feature_store.yaml")
+        config = load_profile(settings.profile)
         settings.home.mkdir(parents=True, exist_ok=True)
         config.registry.path = str(settings.registry)
         url = redis_url or settings.redis_url
-        if url is not None:
-            config.online_store.connection_string = connection_string(url)
-        config.online_store.quick_read_seconds = read_seconds
+        locate(config.online_store, url, read_seconds)
         return cls(FeatureStore(config=config), settings, url, rows_at_once)
 
     def apply(self) -> int:
@@ -271,8 +271,15 @@ class FeatureGateway:
             self._store._get_provider().online_write_batch(self._store.config, view, protobufs, None)
 
     def forget_member(self, user_id: str) -> bool:
-        """Remove all that the online store holds of a member; return whether there was anything."""
+        """Remove all that the online store holds of a member; return whether there was anything.
+
+        Raises ``NotImplementedError`` where a profile puts the rows into a store that cannot do so.
+        """
         store = self._store._get_provider().online_store
+        if not isinstance(store, MarqueeRedisOnlineStore):
+            raise NotImplementedError(
+                f"{type(store).__name__} cannot remove a member: remove their rows with the store's own tools"
+            )
         return bool(store.forget_entity(self._store.config, s.USER_ID, user_id))
 
     def feast_push(self, table: s.Table, frame: Any) -> None:

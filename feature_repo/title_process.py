@@ -53,7 +53,8 @@ class TitleProcess:
         """
         with TemporaryDirectory(prefix="marquee-titles-") as folder:
             wanted, found, said = (Path(folder) / name for name in ("wanted.json", "found.arrow", "said.txt"))
-            places = [str(self._settings.home), self._settings.lake, self._settings.redis_url]
+            its = self._settings
+            places = [str(its.home), its.lake, its.redis_url, its.profile]
             asked = {"settings": places, "title_ids": list(title_ids), "now": now.isoformat()}
             wanted.write_text(json.dumps(asked))  # nobody else reads the folder
             command = [sys.executable, "-m", "feature_repo.title_process", str(wanted), str(found)]
@@ -116,8 +117,8 @@ def _from_file(path: Path) -> Arrays:
 def main(wanted: Path, found: Path) -> None:
     """Read what a file asks for into another file."""
     asked = json.loads(wanted.read_text())
-    home, lake, redis_url = asked["settings"]
-    gateway = FeatureGateway.open(Settings(Path(home), lake, redis_url))
+    home, *others = asked["settings"]
+    gateway = FeatureGateway.open(Settings(Path(home), *others))
     snapshot = gateway.title_snapshot(asked["title_ids"], datetime.fromisoformat(asked["now"]))
     write_columns(snapshot.columns, found)
 

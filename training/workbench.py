@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -66,7 +66,7 @@ def open_workbench(settings: Settings | None = None) -> Workbench:
     held = ExitStack()
     url = held.enter_context(running_redis(settings))
     atexit.register(held.close)
-    at_work = Settings(settings.home, settings.lake, url)
+    at_work = replace(settings, redis_url=url)
     return Workbench(at_work, Lake(settings.lake), FeatureGateway.open(at_work, url), champion)
 
 

@@ -26,6 +26,7 @@ from feature_repo.redis_server import RedisUnavailableError, running_redis
 from feature_repo.schema import EVENTS, IMPRESSIONS, MEMBERS, TITLES
 from feature_repo.settings import Settings
 from feature_repo.store import FeatureGateway
+from feature_repo.store_profile import ProfileError
 from feature_repo.title_feed import TitleFeed
 
 _EXISTING = click.Path(exists=True, path_type=Path)
@@ -119,6 +120,8 @@ def _announce(titles: pa.Table) -> None:
         with running_redis(settings) as url:
             arrivals = Arrivals.open(lake, FeatureGateway.open(settings, url), TitleFeed.open(url))
             online = arrivals.announce_titles(titles, datetime.now(UTC))
+    except ProfileError as error:
+        raise click.ClickException(f"{error}\nThe titles are in the lake, not online.") from error
     except (RedisUnavailableError, RedisError) as error:
         raise click.ClickException(
             f"{error}\nThe titles are in the lake, not online; run `python -m feature_repo build-features` "

@@ -20,6 +20,7 @@ from feature_repo.redis_server import RedisUnavailableError, running_redis
 from feature_repo.settings import Settings
 from feature_repo.signals import on_stop_signals
 from feature_repo.store import FeatureGateway
+from feature_repo.store_profile import ProfileError
 from feature_repo.stream.event_log import PARTITIONS, EventLogError
 from feature_repo.stream.member_states import StateLayoutError
 from feature_repo.stream.metrics import StreamMetrics
@@ -100,7 +101,7 @@ def stream(
                 return runner
 
             _keep_running(prepared(reseed), prepared, stop)
-    except (RedisUnavailableError, EventLogError, LakeError, StateLayoutError) as error:
+    except (RedisUnavailableError, ProfileError, EventLogError, LakeError, StateLayoutError) as error:
         raise click.ClickException(str(error)) from error
     click.echo("stopped; nothing is lost")
 

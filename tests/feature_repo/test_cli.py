@@ -73,6 +73,18 @@ def test_a_redis_that_does_not_answer_is_a_message(environment: Mapping[str, str
     assert result.output.startswith("Error: REDIS_URL='redis://127.0.0.1:1/0' does not answer")
 
 
+def test_a_profile_that_is_not_there_is_a_message_with_the_choices(environment: Mapping[str, str]) -> None:
+    result = run({**environment, "MARQUEE_PROFILE": "sparc"}, "apply")
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: MARQUEE_PROFILE='sparc': there is no ")
+    assert "home" in result.output
+
+
+def test_env_names_the_profile(environment: Mapping[str, str]) -> None:
+    result = run({**environment, "MARQUEE_PROFILE": "home"}, "env")
+    assert result.output.splitlines()[-1] == "export MARQUEE_PROFILE=home"
+
+
 def test_env_prints_what_a_shell_can_evaluate(environment: Mapping[str, str], tmp_path: Path) -> None:
     home = tmp_path / "a home"
     result = run({**environment, "MARQUEE_HOME": str(home), "MARQUEE_LAKE": "s3://bucket/lake"}, "env")

@@ -22,7 +22,7 @@ from feature_repo import definitions, schema as s
 from feature_repo.backfill import backfill
 from feature_repo.ingest.lake import Lake
 from feature_repo.settings import Settings
-from feature_repo.store import FEATURE_REPOSITORY
+from feature_repo.store_profile import FEATURE_REPOSITORY
 from feature_repo.transforms.ranking import RANKING_FEATURES
 
 Feast = Callable[..., str]

@@ -38,6 +38,18 @@ def test_a_relative_home_is_resolved_where_the_program_starts(
     assert Settings.from_environment({"MARQUEE_HOME": "state"}).home == tmp_path / "state"
 
 
+@pytest.mark.parametrize(
+    ("value", "profile"),
+    [("", None), ("redis_cluster", "redis_cluster"), ("own.yaml", "/work/own.yaml"), ("a/b", "/work/a/b")],
+)
+def test_a_profile_is_a_name_or_a_path_from_where_the_program_starts(
+    value: str, profile: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    expected = profile and profile.replace("/work", str(tmp_path))
+    assert Settings.from_environment({"MARQUEE_PROFILE": value}).profile == expected
+
+
 def test_the_process_environment_is_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MARQUEE_HOME", str(tmp_path))
     monkeypatch.setenv("MARQUEE_LAKE", "s3://lake")
