@@ -2,7 +2,7 @@
 
 Feast reads a connection string ("host:port,option=value"), fixed in ``feature_store.yaml``. Ours may be
 on any port, so it is resolved when the first connection is made: ``feast materialize`` then works from
-the folder without anything to export.
+the folder without anything to export. A profile's connection string, such as a cluster's, stays as it is.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from feast.utils import make_tzaware
 from google.protobuf.timestamp_pb2 import Timestamp
 from redis import ConnectionPool, Redis
 from redis.backoff import NoBackoff
+from redis.cluster import ClusterNode, RedisCluster
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
@@ -56,7 +57,7 @@ class MarqueeRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
     def _get_client(self, online_store_config: Any) -> Any:
         known = self._client is not None
         client = super()._get_client(_resolved(online_store_config))
-        if not known and isinstance(client, Redis):
+        if not known and isinstance(client, (Redis, RedisCluster)):
             # redis-py would try a dead server for seconds, and a page waits on it.
             client.set_retry(Retry(NoBackoff(), retries=1))
         return client
@@ -65,10 +66,14 @@ class MarqueeRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
         """Read; what a page waits for goes through connections that give up soon, and do not ask twice."""
         seconds = config.online_store.quick_read_seconds
         client = self._get_client(config.online_store)
-        if seconds is None or len(commands) > QUICK_READS or not isinstance(client, Redis):
+        if seconds is None or len(commands) > QUICK_READS:
             return super()._read_hash_fields(config, commands)
         if self._quick is None:
-            self._quick = _quick_client(client, seconds)
+            self._quick = (
+                _quick_cluster(config.online_store, seconds)
+                if isinstance(client, RedisCluster)
+                else _quick_client(client, seconds)
+            )
         with self._quick.pipeline(transaction=False) as pipeline:
             for key, fields in commands:
                 pipeline.hmget(key, fields)
@@ -154,6 +159,18 @@ def _quick_client(client: Any, seconds: float) -> Any:
     ))  # fmt: skip
     quick.set_retry(once)
     return quick
+
+
+def _quick_cluster(config: Any, seconds: float) -> Any:
+    """Return a client of the cluster whose nodes have ``seconds`` for an answer.
+
+    It asks a second time, as the node that has a key now may be another than before.
+    """
+    nodes, options = RedisOnlineStore._parse_connection_string(config.connection_string)
+    options |= {"socket_timeout": seconds, "socket_connect_timeout": seconds}
+    return RedisCluster(
+        startup_nodes=[ClusterNode(**node) for node in nodes], retry=Retry(NoBackoff(), retries=1), **options
+    )
 
 
 def _resolved(config: Any) -> Any:

@@ -7,8 +7,6 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-from feast.errors import FeastError
 from feast.repo_config import load_repo_config
 
 from feature_repo.settings import PROFILE_VARIABLE, REPOSITORY_ROOT, names_a_file
@@ -44,7 +42,7 @@ def load_profile(profile: str | None) -> Any:
         raise ProfileError(f"{told}: {file} needs {', '.join(sorted(unset))}, which is not set")
     try:
         return load_repo_config(FEATURE_REPOSITORY, file)
-    except (FeastError, yaml.YAMLError, TypeError) as error:
+    except Exception as error:  # YAML's, Feast's, and those of modules that the file names
         raise ProfileError(f"{told}: Feast cannot use {file}: {error}") from error
 
 

@@ -59,7 +59,7 @@ def test_environment_variables_in_the_documents_are_read_and_those_read_are_docu
     code = {"feature_repo", "training", "serving", "experiments"}
     read = set()
     for path in repository_files():
-        if path.suffix == ".py" and path.relative_to(REPOSITORY_ROOT).parts[0] in code:
+        if path.suffix in {".py", ".yaml"} and path.relative_to(REPOSITORY_ROOT).parts[0] in code:
             read |= set(VARIABLE.findall(path.read_text("utf-8")))
     told = {page: set(VARIABLE.findall(page.read_text("utf-8"))) for page in documents()}
     for page, names in told.items():

@@ -38,8 +38,8 @@ def test_titles_read_by_the_process_are_those_that_the_gateway_reads(trained_ser
 
 
 def test_a_process_that_cannot_read_says_why(tmp_path: Path) -> None:
-    nowhere = Settings(tmp_path, str(tmp_path / "lake"), "redis://127.0.0.1:1")
-    with pytest.raises(TitleProcessError, match=r"reading titles ended with 1: .*"):
+    nowhere = Settings(tmp_path, str(tmp_path / "lake"), "redis://127.0.0.1:1", "no-such-profile")
+    with pytest.raises(TitleProcessError, match=r"reading titles ended with 1: .*no-such-profile"):
         TitleProcess(nowhere).read(["a"], NOW, time.sleep)
 
 
