@@ -5,6 +5,7 @@ The first line that applies decides:
 | when | verdict | why |
 |---|---|---|
 | the sample ratio is broken | hold, with an alert | what is left of the arms cannot be compared |
+| it runs longer than the impression log is kept | hold, with an alert | its first days may be gone |
 | an arm breaches the retention guardrail | roll back | members leave: that is not waited out |
 | minimum days or impressions are missing | hold | weekdays differ, and early lifts are mostly noise |
 | an arm wins: see below | promote the best that does | |
@@ -26,6 +27,7 @@ from typing import Any, Final, Literal
 
 from experiments.analysis.results import Analysis, Comparison
 from experiments.definitions import DecisionRule
+from experiments.log_reach import KEPT_DAYS, out_of_reach
 
 Action = Literal["promote", "hold", "roll_back"]
 ALERT: Final = "ALERT"
@@ -59,6 +61,8 @@ def _stop(analysis: Analysis, rule: DecisionRule) -> tuple[Action, str | None, s
     """What is decided without a look at the lift."""
     if analysis.sample_ratio.broken:
         return "hold", None, _broken(analysis)
+    if out_of_reach(analysis.started_at, analysis.as_of):
+        return "hold", None, _gone(analysis)
     if (breached := _breached(analysis.comparisons)) is not None:
         return "roll_back", breached.arm, _breach(breached)
     missing = _missing(analysis, rule)
@@ -118,6 +122,14 @@ def _broken(analysis: Analysis) -> str:
     return (
         f"{ALERT}: the sample ratio is broken (p = {analysis.sample_ratio.p:.2g}): {counts}. "
         "Nothing is decided: find where an arm loses or gains members, then start anew under another name"
+    )
+
+
+def _gone(analysis: Analysis) -> str:
+    return (
+        f"{ALERT}: it was started on {analysis.started_at:%Y-%m-%d}, and the impression log is kept "
+        f"{KEPT_DAYS} days: its first days may be gone, and nothing is decided on the rest. Promote or roll "
+        "it back by hand, or start anew under another name"
     )
 
 

@@ -127,30 +127,36 @@ class Eligibility(_Frozen):
         )
 
 
+def _loss_over(rule: dict[str, Any]) -> float:
+    """Return the default of ``retention_loss``: rules that were kept before there was one stay valid."""
+    return min(1.0, max(0.1, 2 * rule.get("retention_margin", 0.0)))
+
+
 class DecisionRule(_Frozen):
     """When an experiment is decided without a human (see :mod:`experiments.decision`)."""
 
     metric: Metric = Field("play_rate", description="what the arms are compared by")
-    minimum_days: int = Field(14, ge=1, le=365)
+    # New experiments may ask less, see log_reach; rows that were kept before stay valid.
+    minimum_days: int = Field(14, ge=1, le=365, description="of a new one 60 at most")
     minimum_impressions: int = Field(100_000, ge=1, description="tiles shown, over all arms")
     minimum_lift: float = Field(0.01, ge=0, le=1, description="relative to control; below it nothing moves")
     alpha: float = Field(0.05, gt=0, le=0.2, description="probability of a false alarm, over all peeks")
     retention_days: int = Field(
-        28, ge=7, le=90, description="guardrail: who comes back in the last 7 days of that many"
-    )
+        28, ge=7, le=90,
+        description="guardrail: who comes back in the last 7 days of that many; of a new one 76 at most",
+    )  # fmt: skip
     retention_margin: float = Field(
-        0.01, ge=0, lt=1, description="loss of the guardrail, relative to control, that is put up with"
+        0.01, ge=0, le=1, description="loss of the guardrail, relative to control, that is put up with"
     )
     retention_loss: float = Field(
-        0.1,
-        gt=0,
-        le=1,
-        description="loss of the guardrail that would surely be seen before an arm is promoted",
-    )
+        default_factory=_loss_over, gt=0, le=1,
+        description="loss of the guardrail that would surely be seen before an arm is promoted; default 0.1, "
+        "or twice the margin where that is more",
+    )  # fmt: skip
 
     @model_validator(mode="after")
     def _loss_over_margin(self) -> Self:
-        if self.retention_loss <= self.retention_margin:
+        if self.retention_loss <= self.retention_margin < 1:
             raise ValueError(
                 f"retention_loss {self.retention_loss:g} is not above retention_margin "
                 f"{self.retention_margin:g}, which is put up with: raise retention_loss"

@@ -31,6 +31,14 @@ class HoldoutError(ExperimentError):
     """The holdout cannot be that size, or not now."""
 
 
+class RuleRefusedError(ExperimentError):
+    """A decision rule that could never decide: ``field`` of the rule, its value and the remedy."""
+
+    def __init__(self, field: str, value: object, remedy: str) -> None:
+        super().__init__(f"rule.{field} = {value}: {remedy}")
+        self.field, self.value, self.remedy = f"rule.{field}", value, remedy
+
+
 class WrongClockError(ExperimentError):
     """The instant taken for now is far from the impressions."""
 

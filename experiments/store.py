@@ -17,6 +17,7 @@ from experiments.conflicts import Conflict, conflicts
 from experiments.database import Database
 from experiments.definitions import Experiment, ExperimentDefinition, Status
 from experiments.errors import ExperimentExistsError, HoldoutError, UnknownExperimentError
+from experiments.log_reach import check_rule
 from experiments.records import Alert, ClockReading, DecisionRecord
 from experiments.tables import DEAL
 from experiments.transitions import check_transition, moved
@@ -72,8 +73,10 @@ class ExperimentStore:
 
         It gets ``first_bucket``, else the first gap in which its traffic fits. Raises
         :class:`ExperimentExistsError` for a name that was ever used and
-        :class:`ExperimentConflictError` naming those whose buckets are in the way.
+        :class:`ExperimentConflictError` naming those whose buckets are in the way, and
+        :class:`RuleRefusedError` for a rule that asks more of the impression log than it keeps.
         """
+        check_rule(definition.rule)
         with self._database.writing() as connection:
             used = set(rows.names(connection))
             if definition.name in used:

@@ -72,10 +72,12 @@ def retention_change(
 def planned_variance(margin: float, loss: float, level: float = LEVEL) -> float:
     """Return the variance of the relative change at which a true ``loss`` breaches ``margin`` at one look.
 
-    It does so with the probability :data:`POWER`.
+    It does so with the probability :data:`POWER`. With a margin of 1, which puts up with anything, there is
+    no such loss: what is returned then only makes a wide interval.
     """
+    apart = loss - margin if loss > margin else 1.0
     deviations = np.sqrt(tightest_ratio(2 * (1 - level)) + 1) + norm.ppf(POWER)
-    return float(((loss - margin) / deviations) ** 2)
+    return float((apart / deviations) ** 2)
 
 
 def _upper(

@@ -11,7 +11,12 @@ from pydantic import BaseModel, ValidationError
 from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
 
-from experiments.errors import ExperimentError, StoreUnavailableError, UnknownExperimentError
+from experiments.errors import (
+    ExperimentError,
+    RuleRefusedError,
+    StoreUnavailableError,
+    UnknownExperimentError,
+)
 from feature_repo import identifiers
 from feature_repo.arrivals import NotTakenInError, UnknownTitleError
 from feature_repo.stream.event_log import EventLogError
@@ -147,6 +152,9 @@ def _refused_experiment(error: ExperimentError) -> Response:
         )
     if isinstance(error, TreatmentRefusedError):
         refused = InvalidParameter(field=f"arms.{error.place}.treatment", value=None, remedy=error.reason)
+        return problem(HTTPStatus.BAD_REQUEST, str(error), [refused])
+    if isinstance(error, RuleRefusedError):
+        refused = InvalidParameter(field=error.field, value=error.value, remedy=error.remedy)
         return problem(HTTPStatus.BAD_REQUEST, str(error), [refused])
     return problem(HTTPStatus.CONFLICT, str(error))
 

@@ -77,6 +77,16 @@ def test_a_broken_sample_ratio_holds_with_an_alert_whatever_else() -> None:
     assert "control 500" in verdict.reason
 
 
+def test_an_experiment_whose_first_days_the_log_no_longer_holds_is_held_with_an_alert() -> None:
+    for days, action in ((90, "roll_back"), (90.1, "hold")):
+        found = analysis(compared(guardrail=BREACHED), days=days)
+        found = found.model_copy(update={"as_of": START + timedelta(days=days)})
+        verdict = decide(found, RULE, NOW)
+        assert verdict.action == action
+    assert verdict.alert
+    assert "started on 2026-03-01" in verdict.reason
+
+
 def test_a_breached_guardrail_rolls_back_at_once() -> None:
     verdict = decide(analysis(compared(guardrail=BREACHED), days=1, impressions=10), RULE, NOW)
     assert (verdict.action, verdict.arm) == ("roll_back", "new")

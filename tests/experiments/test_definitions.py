@@ -73,3 +73,17 @@ def test_a_treatment_changes_the_rules_it_names() -> None:
 
 def test_the_generators_are_those_of_the_mix() -> None:
     assert sorted(s.GENERATORS) == sorted(LIMITS)
+
+
+def test_a_rule_says_which_loss_must_be_seen() -> None:
+    def loss(**rule: Any) -> float:
+        return ExperimentDefinition.model_validate(
+            asked({"variant": "x"}, "ui", rule=rule)
+        ).rule.retention_loss
+
+    assert loss() == 0.1
+    assert loss(retention_margin=0.2) == 0.4  # as it was kept before there was a loss to name
+    assert loss(retention_margin=1) == 1.0
+    assert loss(retention_margin=0.2, retention_loss=0.3) == 0.3
+    with pytest.raises(ValidationError, match=r"retention_loss 0.1 is not above retention_margin 0.2"):
+        loss(retention_margin=0.2, retention_loss=0.1)

@@ -74,3 +74,8 @@ def test_a_rule_content_to_see_greater_losses_needs_fewer_members() -> None:
     rough = experiment(rule={"retention_loss": 0.5})
     found = guardrail(members((500, 300), (500, 300)), rough, 1)
     assert (found.known, found.breached) == (True, False)
+
+
+def test_a_margin_that_puts_up_with_anything_is_never_breached() -> None:
+    found = guardrail(members((500, 300), (500, 1)), experiment(rule={"retention_margin": 1}), 1)
+    assert (found.known, found.breached) == (True, False)

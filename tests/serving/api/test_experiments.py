@@ -95,6 +95,7 @@ def test_a_conflict_is_named(ask: Ask, tiles: Any) -> None:
         ({"name": "Tiles"}, "name", "match ^[a-z0-9]"),
         ({"layer": "ranker"}, "", "make an experiment of each layer"),
         ({"eligibility": {"countries": ["Korea"]}}, "eligibility.countries.0", "match ^[A-Z]{2}$"),
+        ({"rule": {"minimum_days": 61}}, "rule.minimum_days", "60 at most"),
     ],
 )
 def test_a_bad_definition_is_refused_with_the_field_named(
