@@ -39,3 +39,8 @@ class TrainingConfig(BaseModel):
     truth_members: int = Field(300, ge=1, description="members judged against a simulated service's truth")
     page_members: int = Field(300, ge=1, description="members whose whole pages are judged")
     seed: int = Field(0, ge=0, description="of every random choice outside ALS and the ranker")
+
+    @property
+    def learns_from_all(self) -> bool:
+        """Whether models are fitted on every interaction: there is no window, and none is sampled away."""
+        return self.window_days is None and self.older_share == 1

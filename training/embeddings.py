@@ -28,8 +28,10 @@ def store_embeddings(
 ) -> int:
     """Write the vectors of members and titles that had interactions; return how many rows.
 
-    ``trained_at`` becomes their event timestamp, so that point-in-time retrieval never sees a vector
-    before the end of its training data. ``replace`` drops the vectors of earlier trainings.
+    ``matrix`` is what they were fitted on: TRAINING_EVENT_COUNT counts its interactions, without those that
+    the window and the sampling left out. ``trained_at`` becomes their event timestamp, so that point-in-time
+    retrieval never sees a vector before the end of its training data. ``replace`` drops the vectors of
+    earlier trainings.
     """
     write = lake.replace if replace else lake.append
     tables = embedding_tables(

@@ -40,7 +40,7 @@ def generators_as_of(
     available = data.catalogue.available_at(start)
     popularity, trending = charts_as_of(data, start)
     return Generators(
-        cases=EvaluationSet.build(retrieval.matrix, later, config.relevance_fraction, available),
+        cases=EvaluationSet.build(retrieval.watched, later, config.relevance_fraction, available),
         retrieval=retrieval,
         members=_members(data, retrieval, start, contexts(data, window)),
         popularity=popularity,

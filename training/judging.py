@@ -131,7 +131,7 @@ def _true_plays(
     cases: EvaluationSet, context: Arrays, truth: TruePlayProbability, user: int
 ) -> NDArray[np.float64]:
     when, device = context[s.REQUEST_TIMESTAMP][user], context[s.DEVICE_TYPE][user]
-    matrix = cases.train
+    matrix = cases.watched
     return truth(matrix.user_ids[[user]], matrix.title_ids, np.array([when]), np.array([device]))
 
 
@@ -181,7 +181,7 @@ def _truth(
     scorers: dict[str, Scorer], cases: EvaluationSet, probability: PlayProbability
 ) -> dict[str, float]:
     """Mean true play probability of each model's top TRUTH_K."""
-    judged = {**scorers, ORACLE: OracleScorer(cases.train, probability)}
+    judged = {**scorers, ORACLE: OracleScorer(cases.watched, probability)}
     lists = {
         name: ranked_lists(scorer, cases, TRUTH_K, users_per_batch=64) for name, scorer in judged.items()
     }
@@ -190,7 +190,7 @@ def _truth(
 
 def _in_context(cases: EvaluationSet, context: Arrays, truth: TruePlayProbability) -> PlayProbability:
     """Return the truth about members and titles, each member in their own context."""
-    matrix = cases.train
+    matrix = cases.watched
 
     def probability(user_ids: NDArray[np.str_], title_ids: NDArray[np.str_]) -> NDArray[np.float64]:
         rows = matrix.user_rows(user_ids)

@@ -89,7 +89,7 @@ class PageJudge:
         franchise_ids: NDArray[np.str_],
     ) -> PageJudge:
         """Build from the ranker's inputs of members and titles, a row each, and the titles' franchises."""
-        train = generators.cases.train
+        watched = generators.cases.watched
         return cls(
             generators=generators,
             scorer=scorer,
@@ -97,7 +97,7 @@ class PageJudge:
             franchises=numbered(franchise_ids, NO_FRANCHISE),
             languages=numbered(titles[s.ORIGINAL_LANGUAGE], UNKNOWN_LANGUAGE),
             preferences=np.nan_to_num(members[s.GENRE_PREFERENCE]),
-            information=metrics.self_information(train.title_viewers, len(train.user_ids)),
+            information=metrics.self_information(watched.title_viewers, len(watched.user_ids)),
         )
 
     def judge(self, truth: UserTruth | None, samples: int, seed: int) -> list[MetricRow]:

@@ -113,6 +113,6 @@ def _per_member(
     relevant = cases.relevant[cases.user_rows].toarray() > 0
     filled = ranked >= 0
     plays = np.zeros(ranked.shape)
-    users = np.repeat(cases.train.user_ids[cases.user_rows], k).reshape(ranked.shape)
-    plays[filled] = play_probability(users[filled], cases.train.title_ids[ranked[filled]])
+    users = np.repeat(cases.watched.user_ids[cases.user_rows], k).reshape(ranked.shape)
+    plays[filled] = play_probability(users[filled], cases.watched.title_ids[ranked[filled]])
     return {"ndcg": ndcg(hits(ranked, relevant), relevant.sum(axis=1)), TRUE_PLAYS: plays.mean(axis=1)}

@@ -108,7 +108,7 @@ def tiles_from_candidates(
     on what was known before the window; ``member_vectors`` gives its user tower's vectors.
     """
     rng = np.random.default_rng(plan.seed)
-    seen = retrieval.matrix
+    seen = retrieval.watched
     titles, users = seen.title_rows(events.title_ids), seen.user_rows(events.user_ids)
     history = _Histories(users, titles, events.timestamps)
     generators = _Generators(retrieval, plan)

@@ -22,7 +22,7 @@ from training.datasets import title_contents_as_of
 from training.embeddings import store_embeddings
 from training.factors import Factors
 from training.interactions import InteractionMatrix
-from training.training_data import TrainingData, interactions_as_of
+from training.training_data import TrainingData, interactions_as_of, watched_as_of
 from training.two_tower import TwoTower
 from training.two_tower_examples import member_histories, tower_examples
 
@@ -36,12 +36,15 @@ MemberVectors = Callable[[NDArray[np.str_], NDArray[np.int64], NDArray[np.str_]]
 class Retrieval:
     """What candidates come from, as of one instant; T titles in the order of ``matrix.title_ids``.
 
+    ``matrix`` is what the models were fitted on, within the window and sampled; ``watched``, with the same
+    members and titles, is all that had been watched: what a page shows no more.
     ``title_vectors`` float32 (T, 256) are the item tower's, of unit length; ``content_to_als`` (257, 128)
     takes them to stand-ins for factors.
     """
 
     as_of: datetime
     matrix: InteractionMatrix
+    watched: InteractionMatrix
     factors: Factors
     tower: TwoTower
     title_vectors: NDArray[np.float32]
@@ -101,13 +104,14 @@ def retrieval_as_of(
 ) -> Retrieval:
     """Fit as :func:`fit_retrieval` does, and store nothing."""
     matrix = interactions_as_of(data, as_of, config)
+    watched = matrix if config.learns_from_all else watched_as_of(data, as_of)
     first = factors or (before.factors if before else None)
     factors = fit_core(config.core_model, matrix, config, first)
     inputs = title_contents_as_of(data.gateway, matrix.title_ids, as_of)
     tower = fit_towers(data, as_of, config, inputs, before, progress)
     title_vectors = tower.title_vectors(inputs)
     content_map = fit_content_map(title_vectors, factors.title_factors, matrix.title_viewers)
-    return Retrieval(as_of, matrix, factors, tower, title_vectors, content_map)
+    return Retrieval(as_of, matrix, watched, factors, tower, title_vectors, content_map)
 
 
 def fit_core(

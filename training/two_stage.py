@@ -19,7 +19,7 @@ class TwoStageScorer:
     """Scores by the ranker what the generators propose; everything else scores -inf.
 
     ``member``, ``titles`` and ``context`` are the ranker's inputs with a row per member, per title and
-    per member of ``generators.cases.train``; the two-tower score comes from the generators' vectors.
+    per member of ``generators.cases.watched``; the two-tower score comes from the generators' vectors.
     """
 
     def __init__(

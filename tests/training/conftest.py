@@ -52,7 +52,7 @@ def generators() -> Generators:
             matrix, csr_matrix((3, 6), dtype=bool), np.ones(6, dtype=bool), np.arange(len(USERS))
         ),
         retrieval=Retrieval(
-            datetime(1971, 2, 5, tzinfo=UTC), matrix, factors, tower, towers, content_to_als
+            datetime(1971, 2, 5, tzinfo=UTC), matrix, matrix, factors, tower, towers, content_to_als
         ),
         members=MemberSide(
             np.array([[0.6, 0.8], [0, 1], [1, 0]], np.float32),

@@ -92,7 +92,13 @@ def test_the_features_are_those_that_training_computes_of_a_tile_at_that_place(
             return np.searchsorted(self.title_ids, ids)
 
     retrieval = Retrieval(
-        trained_service.end, Known(), None, tower, contents.tower_title_vectors, contents.content_to_als
+        trained_service.end,
+        Known(),
+        Known(),
+        None,
+        tower,
+        contents.tower_title_vectors,
+        contents.content_to_als,
     )  # type: ignore[arg-type]
     gateway = trained_service.gateway
     examples = ranking_examples(

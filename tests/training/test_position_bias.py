@@ -100,7 +100,7 @@ def test_both_rankers_are_measured_on_the_same_members(generators: Generators) -
     cases = generators.cases
     relevant = cases.relevant.tolil()
     relevant[0, 2] = True
-    cases = EvaluationSet(cases.train, relevant.tocsr(), cases.available, cases.user_rows)
+    cases = EvaluationSet(cases.watched, relevant.tocsr(), cases.available, cases.user_rows)
 
     def plays(user_ids: NDArray[np.str_], title_ids: NDArray[np.str_]) -> NDArray[np.float64]:
         return np.where(title_ids == "t2", 0.4, 0.1)

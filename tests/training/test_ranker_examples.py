@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -130,7 +131,7 @@ def retrieval(seen: InteractionMatrix) -> Retrieval:
     vectors = np.linspace(0, 1, 6, dtype=np.float32)[:, None]
     factors = Factors(USERS, TITLES, users, titles, None)
     tower = TwoTower(TITLES, {}, TwoTowerConfig(), {})
-    return Retrieval(NOON, seen, factors, tower, vectors, np.zeros((2, 2), dtype=np.float32))
+    return Retrieval(NOON, seen, seen, factors, tower, vectors, np.zeros((2, 2), dtype=np.float32))
 
 
 def toward_the_last(user_ids: np.ndarray, _instants: np.ndarray, _devices: np.ndarray) -> np.ndarray:
@@ -195,6 +196,16 @@ def test_one_page_a_day_at_the_first_watch_and_what_was_watched_before_is_gone(r
 def test_what_was_watched_years_ago_is_not_proposed_again(retrieval: Retrieval) -> None:
     years = log((NOON - 900 * DAY, "ann", "t1", 1.0), (NOON, "ann", "t2", 1.0))
     assert of_page(candidates(years, retrieval)) == {"t2": 1.0, "t3": 0.0}
+
+
+def test_what_the_models_were_not_fitted_on_is_not_proposed_again_either(
+    retrieval: Retrieval, seen: InteractionMatrix
+) -> None:
+    ann, titles = np.array(["ann", "ann"]), np.array(["t0", "t1"])
+    also_t1 = replace(retrieval, watched=InteractionMatrix.build(ann, titles, np.ones(2), TITLES, USERS))
+    watched = log((NOON, "ann", "t2", 1.0))
+    assert set(candidates(watched, retrieval).title_ids) == {"t1", "t2"}
+    assert set(candidates(watched, also_t1).title_ids) == {"t2", "t3"}
 
 
 def test_other_members_histories_and_later_watches_do_not_count(retrieval: Retrieval) -> None:

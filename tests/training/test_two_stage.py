@@ -79,7 +79,7 @@ def scorer_of(
     member, titles, context = sides
     factors = Factors(USERS, TITLES, np.array([[1, 0], [0, 0]], np.float32), TITLE_FACTORS, None)
     retrieval = Retrieval(
-        datetime(2026, 1, 1, tzinfo=UTC), matrix, factors, TwoTower(TITLES, {}, TwoTowerConfig(), {}),
+        datetime(2026, 1, 1, tzinfo=UTC), matrix, matrix, factors, TwoTower(TITLES, {}, TwoTowerConfig(), {}),
         TOWERS, np.zeros((3, 2), np.float32),
     )  # fmt: skip
     chart = SegmentScores(np.array([""]), np.array([[1, 0, 0, 0, 0, 9]], np.float32), np.ones(1, np.float32))

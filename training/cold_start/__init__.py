@@ -11,6 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from feature_repo import schema as s
 from feature_repo.progress import Progress
 from feature_repo.transforms import candidate_mix as mix
 from training.cold_start.held_out import HeldOut
@@ -18,6 +23,7 @@ from training.cold_start.members import new_members
 from training.cold_start.newcomer_ranking import NewcomerRanking
 from training.cold_start.titles import new_titles
 from training.config import TrainingConfig
+from training.datasets import text
 from training.evaluation.results import MetricRow
 from training.generating import charts_as_of
 from training.interactions import rows_of
@@ -73,7 +79,14 @@ def not_measured(rows: Sequence[MetricRow]) -> list[str]:
 
 
 def _without(data: TrainingData, held: HeldOut) -> TrainingData:
-    events = data.events
-    unseen = held.members[rows_of(events.user_ids, data.members.user_ids)]
-    unseen |= held.titles[rows_of(events.title_ids, data.catalogue.title_ids)]
-    return replace(data, events=events.take(~unseen))
+    def known(user_ids: NDArray[np.str_], title_ids: NDArray[np.str_]) -> NDArray[np.bool_]:
+        unseen = held.members[rows_of(user_ids, data.members.user_ids)]
+        unseen |= held.titles[rows_of(title_ids, data.catalogue.title_ids)]
+        return np.asarray(~unseen)
+
+    events, earlier = data.events, data.earlier
+    return replace(
+        data,
+        events=events.take(known(events.user_ids, events.title_ids)),
+        earlier=earlier.filter(pa.array(known(text(earlier, s.USER_ID), text(earlier, s.TITLE_ID)))),
+    )

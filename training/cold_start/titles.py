@@ -33,8 +33,8 @@ def new_titles(
     By the towers, by the content's stand-in for ALS factors, by factors solved from the first viewers, and
     for a random order. No row for what no member of the training has left to find.
     """
-    seen = retrieval.matrix
-    users = np.flatnonzero((seen.user_titles > 0) & ~held.members)
+    trained, seen = retrieval.matrix, retrieval.watched
+    users = np.flatnonzero((trained.user_titles > 0) & ~held.members)
     users = np.random.default_rng(seed).permutation(users)[:2_000]
     relevant = (whole.positives(0.5)[users].toarray() > 0) & held.titles
     users, relevant = users[relevant.any(axis=1)], relevant[relevant.any(axis=1)]
@@ -51,7 +51,7 @@ def new_titles(
         "two_tower": _tower_vectors(data, held, retrieval, users) @ retrieval.title_vectors.T,
         "als": factors.user_factors[users] @ stand_in.T,
         "random": np.random.default_rng(seed).random(relevant.shape),
-        "popularity": np.tile(seen.title_viewers.astype(np.float32), (len(users), 1)),
+        "popularity": np.tile(trained.title_viewers.astype(np.float32), (len(users), 1)),
     }
     rows: list[MetricRow] = []
     for name, values in scores.items():

@@ -37,8 +37,8 @@ def candidate_recall(
     Segments as in :func:`training.evaluation.protocol.evaluate`: for new titles, only they count as
     relevant while the whole catalogue is ranked. A segment without members gives no rows.
     """
-    new_member = cases.train.user_titles[cases.user_rows] < config.new_member_titles
-    new_title = cases.train.title_viewers < config.new_title_viewers
+    new_member = cases.watched.user_titles[cases.user_rows] < config.new_member_titles
+    new_title = cases.watched.title_viewers < config.new_title_viewers
     of_all: list[PerMember] = []
     of_new: list[PerMember] = []
     for batch in cases.batches(config.users_per_batch):

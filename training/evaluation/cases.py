@@ -1,7 +1,8 @@
-"""What a model had seen, and what it should have found, on a later window.
+"""What members had watched, and what a model should have found, on a later window.
 
 Members take part who have at least one relevant title: watched to ``relevance_fraction`` or further in
-the later window, not started before, and available. Titles seen in training are not ranked.
+the later window, not started before, and available. Titles watched before are not ranked: no page shows
+them, whether the model was fitted on them or not.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from training.interactions import InteractionMatrix
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """What was seen, and what was to be found.
+    """What had been watched, and what was to be found.
 
-    ``relevant``: bool csr (U, T), rows and columns as in ``train``. ``available``: bool [T].
+    ``relevant``: bool csr (U, T), rows and columns as in ``watched``. ``available``: bool [T].
     ``user_rows``: rows with at least one relevant title, ascending.
     """
 
-    train: InteractionMatrix
+    watched: InteractionMatrix
     relevant: csr_matrix
     available: NDArray[np.bool_]
     user_rows: NDArray[np.int64]
@@ -35,7 +36,7 @@ class EvaluationSet:
     @classmethod
     def build(
         cls,
-        train: InteractionMatrix,
+        watched: InteractionMatrix,
         test: InteractionMatrix,
         relevance_fraction: float = COMPLETION_FRACTION,
         available: NDArray[np.bool_] | None = None,
@@ -43,23 +44,25 @@ class EvaluationSet:
         """Take the relevant titles from ``test``; ``available`` (default: all) may be ranked.
 
         Raises ``ValueError`` where the matrices do not share members and titles: give members who are
-        only in the test window an empty row in ``train``.
+        only in the test window an empty row in ``watched``.
         """
-        same = np.array_equal(train.user_ids, test.user_ids) and np.array_equal(
-            train.title_ids, test.title_ids
+        same = np.array_equal(watched.user_ids, test.user_ids) and np.array_equal(
+            watched.title_ids, test.title_ids
         )
         if not same:
-            raise ValueError("train and test differ in user_ids or title_ids: build both with the same ones")
-        allowed = np.ones(len(train.title_ids), dtype=bool) if available is None else available
+            raise ValueError(
+                "watched and test differ in user_ids or title_ids: build both with the same ones"
+            )
+        allowed = np.ones(len(watched.title_ids), dtype=bool) if available is None else available
         liked = test.positives(relevance_fraction)
-        relevant = csr_matrix((liked - liked.multiply(train.positives(0.0))).multiply(allowed)).astype(bool)
+        relevant = csr_matrix((liked - liked.multiply(watched.positives(0.0))).multiply(allowed)).astype(bool)
         relevant.eliminate_zeros()
-        return cls(train, relevant, allowed, np.flatnonzero(np.diff(relevant.indptr)))
+        return cls(watched, relevant, allowed, np.flatnonzero(np.diff(relevant.indptr)))
 
     def eligible(self, user_rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return bool (len(user_rows), T): available and not seen in training."""
+        """Return bool (len(user_rows), T): available and not watched before."""
         mask = np.tile(self.available, (len(user_rows), 1))
-        seen = self.train.fractions[user_rows]
+        seen = self.watched.fractions[user_rows]
         rows = np.repeat(np.arange(len(user_rows)), np.diff(seen.indptr))
         mask[rows, seen.indices] = False
         return mask

@@ -23,7 +23,7 @@ NEW_TITLES: Final = "new_titles"
 class EvaluationConfig:
     """How models are compared.
 
-    New members have fewer than ``new_member_titles`` titles in training, new titles fewer
+    New members had watched fewer than ``new_member_titles`` titles before the window, new titles had fewer
     than ``new_title_viewers`` viewers. ``bootstrap_samples`` of 0 leaves confidence intervals out.
     """
 
@@ -48,8 +48,8 @@ def evaluate(
     measured where ``genre_vectors`` (T, G; unit length or 0) are given. A segment without members
     gives no rows.
     """
-    new_member = cases.train.user_titles[cases.user_rows] < config.new_member_titles
-    new_title = cases.train.title_viewers < config.new_title_viewers
+    new_member = cases.watched.user_titles[cases.user_rows] < config.new_member_titles
+    new_title = cases.watched.title_viewers < config.new_title_viewers
     accuracy, ranked = _measure_accuracy(scorer, cases, config, new_title)
     beyond = _measure_lists(ranked, cases, config, genre_vectors)
     everybody = np.ones(len(cases.user_rows), dtype=bool)
@@ -112,7 +112,7 @@ def _measure_lists(
     config: EvaluationConfig,
     genre_vectors: NDArray[np.float32] | None,
 ) -> PerMember:
-    information = metrics.self_information(cases.train.title_viewers, len(cases.train.user_ids))
+    information = metrics.self_information(cases.watched.title_viewers, len(cases.watched.user_ids))
     values: PerMember = {}
     for k in config.cutoffs:
         values["novelty", k] = metrics.novelty(ranked[:, :k], information)

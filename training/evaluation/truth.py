@@ -56,6 +56,6 @@ def mean_play_probabilities(
 ) -> dict[str, float]:
     """Return :func:`mean_play_probability` of each model's lists for ``cases.user_rows``."""
     return {
-        model: mean_play_probability(ranked, cases.user_rows, cases.train, play_probability)
+        model: mean_play_probability(ranked, cases.user_rows, cases.watched, play_probability)
         for model, ranked in lists.items()
     }
