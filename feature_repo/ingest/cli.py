@@ -63,8 +63,8 @@ def movielens(directory: Path, titles: Path | None) -> None:
       python -m feature_repo ingest movielens ml-25m --titles kaggle/movies_metadata.csv
     """
     _import(
-        lambda lake, rejects, run, progress: import_movielens(
-            lake, directory, rejects, run, titles=titles, progress=progress
+        lambda lake, rejects, now, progress: import_movielens(
+            lake, directory, rejects, _name(now), now=now, titles=titles, progress=progress
         )
     )
 
@@ -102,8 +102,15 @@ def files(
         raise click.UsageError("Replacing needs both --events and --titles; to add to the lake use --append")
     kept: list[pa.RecordBatch] = []
     _import(
-        lambda lake, rejects, run, progress: import_files(
-            lake, sources, rejects, run, append=append, progress=progress, observe_titles=kept.append
+        lambda lake, rejects, now, progress: import_files(
+            lake,
+            sources,
+            rejects,
+            _name(now),
+            now=now,
+            append=append,
+            progress=progress,
+            observe_titles=kept.append,
         )
     )
     if append and any(batch.num_rows for batch in kept):
@@ -130,18 +137,22 @@ def _announce(titles: pa.Table) -> None:
     click.echo(f"{online:,} titles are online")
 
 
-def _import(work: Callable[[Lake, Path, str, Progress], list[TableImport]]) -> None:
+def _import(work: Callable[[Lake, Path, datetime, Progress], list[TableImport]]) -> None:
     settings = Settings.from_environment()
     console = Console(stderr=True)
     started = time.monotonic()
-    run = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     try:
         with _progress(console) as progress:
-            results = work(Lake(settings.lake), settings.home / "rejects", run, progress)
+            results = work(Lake(settings.lake), settings.home / "rejects", datetime.now(UTC), progress)
     except (DataFileError, LakeError) as error:
         raise click.ClickException(f"{error}\nNothing was imported; the lake is as it was.") from error
     console.print(_summary(results))
     click.echo(f"Imported into {settings.lake} in {time.monotonic() - started:.1f} s")
+
+
+def _name(now: datetime) -> str:
+    """Return the name of an import's reject files."""
+    return now.strftime("%Y%m%dT%H%M%SZ")
 
 
 @contextmanager

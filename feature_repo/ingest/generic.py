@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -20,6 +21,7 @@ def import_files(
     rejects: Path,
     run: str,
     *,
+    now: datetime,
     append: bool = False,
     progress: Progress | None = None,
     observe_titles: Callable[[pa.RecordBatch], None] | None = None,
@@ -27,15 +29,15 @@ def import_files(
     """Import raw tables (by name) from files, or from directories of files.
 
     Raises :class:`DataFileError` for a file that is unreadable, lacks a column or has a wrong one; the
-    lake is then as it was. See :class:`ImportRun` for ``rejects``, ``run`` and ``append``;
-    ``observe_titles`` sees each batch of titles that are kept.
+    lake is then as it was. See :class:`ImportRun` for ``rejects``, ``run``, ``now`` and
+    ``append``; ``observe_titles`` sees each batch of titles that are kept.
     """
     tables = {table.name: table for table in RAW_TABLES}
     files = {name: data_files(path) for name, path in sources.items()}
     for name, paths in files.items():
         for path in paths:
             check_header(path, header(path), tables[name])
-    with ImportRun(lake, rejects, run, append, progress) as importing:
+    with ImportRun(lake, rejects, run, now, append, progress) as importing:
         for name, paths in files.items():
             observe = observe_titles if name == TITLES.name else None
             importing.write(tables[name], _rows(paths), observe=observe)

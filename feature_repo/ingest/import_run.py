@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -40,16 +41,23 @@ class ImportRun:
     A run that replaces leaves the lake with nothing but its own data: raw tables it does not write
     become empty, and so does the log of what servers showed. A run that appends rejects rows whose key the
     lake has already, so repeating one adds nothing. ``run`` names the reject files,
-    ``<rejects>/<table>-<run>.csv``.
+    ``<rejects>/<table>-<run>.csv``. ``now`` (aware) is the present; rows after it are rejected.
     """
 
     def __init__(
-        self, lake: Lake, rejects: Path, run: str, append: bool = False, progress: Progress | None = None
+        self,
+        lake: Lake,
+        rejects: Path,
+        run: str,
+        now: datetime,
+        append: bool = False,
+        progress: Progress | None = None,
     ) -> None:
         self.results: list[TableImport] = []
         self._lake = lake
         self._rejects = rejects
         self._run = run
+        self._now = now
         self._append = append
         self._progress = progress
 
@@ -86,7 +94,7 @@ class ImportRun:
         rejects = self.reject_file(table.name)
         paths: list[Path] = []
         accepted = accepted_rows(
-            self._counted(table, batches, paths), table, convert, self._seen(table), rejects
+            self._counted(table, batches, paths), table, convert, self._seen(table), rejects, self._now
         )
         stage = self._transaction.append if self._append else self._transaction.replace
         kept = stage(table, _observed(accepted, observe))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,7 @@ def import_movielens(
     rejects: Path,
     run: str,
     *,
+    now: datetime,
     titles: Path | None = None,
     progress: Progress | None = None,
 ) -> list[TableImport]:
@@ -86,11 +88,12 @@ def import_movielens(
     ``titles`` adds cast, synopsis and more: ``movielens-titles.parquet``, or Kaggle's
     ``movies_metadata.csv`` beside ``credits.csv``; by default the former, where it stands beside the folder.
     A title is available, and its metadata known, from its first rating on (never rated: from the first
-    rating of all), so that no point-in-time join sees it earlier. The same holds for members.
+    rating of all), so that no point-in-time join sees it earlier. The same holds for members. See
+    :class:`ImportRun` for ``rejects``, ``run`` and ``now``.
     """
     layout = Layout.find(directory)
     titles = titles or default_details_file(directory)
-    with ImportRun(lake, rejects, run, progress=progress) as importing:
+    with ImportRun(lake, rejects, run, now, progress=progress) as importing:
         first_of_title, first_of_user = FirstSeen(TITLE_ID), FirstSeen(USER_ID)
 
         def observe(rows: pa.RecordBatch) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,8 @@ from feature_repo.schema import EVENT_TIMESTAMP, MEMBERS, TITLES, Column, Table
 
 FIRST_INSTANT = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_INSTANT = datetime(2100, 1, 1, tzinfo=UTC)
+MOST_AHEAD = timedelta(minutes=5)
+"""How far a row's instant may lie after the clock that it is held to: clocks differ."""
 
 DUPLICATE = "is a duplicate"
 
@@ -32,12 +34,23 @@ def accepted_rows(
     convert: Converter,
     seen: SeenKeys,
     rejects: RejectFile,
+    now: datetime,
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the good rows of each batch; the others go to ``rejects`` with their reason."""
+    """Yield the good rows of each batch; the others go to ``rejects`` with their reason.
+
+    ``now`` (aware) is the present: what lies after it has not happened yet.
+    """
+    present = pa.scalar(now, table.column(EVENT_TIMESTAMP).type)
     for batch in batches:
         faults = RowFaults(batch.rows.num_rows)
         rows = convert(batch, table, faults)
         check_rows(rows, table, faults)
+        check_not_ahead(
+            rows.column(EVENT_TIMESTAMP),
+            present,
+            "this machine's clock; correct the row or the clock",
+            faults,
+        )
         check_unique(rows, table, seen, faults)
         rejects.add(batch, faults)
         yield rows.filter(pa.array(~faults.failed))
@@ -54,6 +67,19 @@ def check_rows(rows: pa.RecordBatch, table: Table, faults: RowFaults) -> None:
         else:
             for at, rule in _broken_rules(values, column):
                 faults.add(column.name, at, rule, values)
+
+
+def check_not_ahead(
+    instants: pa.TimestampArray, clocks: pa.TimestampArray | pa.TimestampScalar, whose: str, faults: RowFaults
+) -> None:
+    """Mark the rows whose instant lies more than MOST_AHEAD after that of their clock.
+
+    ``clocks`` is one instant for all or one each; null: not known, anything goes. ``whose`` says in the
+    reason which clock it is.
+    """
+    latest = pc.add(clocks, pa.scalar(MOST_AHEAD, pa.duration("us")))
+    rule = f"lies more than {MOST_AHEAD // timedelta(minutes=1)} minutes after {whose}"
+    faults.add(EVENT_TIMESTAMP, _mask(pc.greater(instants, latest)), rule, instants)
 
 
 def key_columns(table: Table) -> tuple[str, ...]:

@@ -42,7 +42,9 @@ class Batch:
     def of(cls, read: dict[int, list[LogEntry]]) -> Batch:
         """Decode what was read of each partition; what is no event becomes a dead letter."""
         placed = [(partition, entry) for partition, entries in read.items() for entry in entries]
-        events, good, poison = decode_events([entry.value for _, entry in placed])
+        events, good, poison = decode_events(
+            [entry.value for _, entry in placed], [entry.appended_at_ms for _, entry in placed]
+        )
         dead = [
             DeadLetter(placed[at][0], placed[at][1].position, reason, placed[at][1].value)
             for at, reason in poison

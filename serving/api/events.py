@@ -30,9 +30,10 @@ def take_in() -> Response:
     """
     sent = sent_events(read_json())
     marquee = service()
-    events, rejected = read_events(sent, marquee.state.clock())
+    now = marquee.state.clock()
+    events, rejected = read_events(sent, now)
     if events:
-        marquee.events.append([encode_event(event) for event in events])
+        marquee.events.append([encode_event(event, now) for event in events])
     marquee.metrics.events_taken_in(len(events), len(rejected))
     answer = EventsAccepted(accepted=len(events), rejected=rejected)
     return json_answer(answer, HTTPStatus.ACCEPTED)

@@ -166,7 +166,8 @@ class Rehearsal:
         """Bring what happened before ``until`` through the log and the stream to the features."""
         due = []
         while self._coming and self._coming[0][0] < until:
-            due.append(encode_event(heapq.heappop(self._coming)[2]))
+            at, _, event = heapq.heappop(self._coming)
+            due.append(encode_event(event, service_time=at))
         if due:
             self._log.append(due)
         while self._runner.work():

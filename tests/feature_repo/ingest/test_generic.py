@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,6 +15,7 @@ from feature_repo.ingest.lake import Lake
 from feature_repo.ingest.sources import DataFileError
 from feature_repo.schema import EVENTS, GENRE_NAMES, IMPRESSIONS, MEMBERS, TITLE_ID, TITLES
 
+NOW = datetime(2024, 6, 1, tzinfo=UTC)
 EVENT_HEADER = "event_id,user_id,title_id,event_type,event_timestamp,watch_fraction\n"
 GOOD_EVENT = "e1,anna,t1,progress,2024-03-01T12:00:00Z,0.5\n"
 TITLE_CSV = (
@@ -27,7 +29,7 @@ Import = Callable[..., dict[str, TableImport]]
 @pytest.fixture
 def run(lake: Lake, tmp_path: Path) -> Import:
     def build(sources: Mapping[str, Path], append: bool = False) -> dict[str, TableImport]:
-        results = import_files(lake, sources, tmp_path / "rejects", "run1", append=append)
+        results = import_files(lake, sources, tmp_path / "rejects", "run1", now=NOW, append=append)
         return {result.table: result for result in results}
 
     return build
@@ -48,6 +50,19 @@ def test_parquet_in_the_schema_comes_back_as_it_was(
     pq.write_table(events(40), tmp_path / "e.parquet")
     run({"events": tmp_path / "e.parquet"})
     assert lake.read(EVENTS).sort_by("event_timestamp").equals(events(40))
+
+
+def test_what_has_not_happened_yet_is_set_aside(run: Import, lake: Lake, write: Write) -> None:
+    ahead = "e2,anna,t1,progress,2024-06-01T00:05:01Z,0.5\n"
+    result = run({"events": write("e.csv", EVENT_HEADER + GOOD_EVENT + ahead)})["events"]
+    assert lake.read(EVENTS)["event_id"].to_pylist() == ["e1"]
+    assert result.reject_file is not None
+    [row] = csv.DictReader(result.reject_file.read_text().splitlines())
+    assert (row["row"], row["reason"]) == (
+        "2",
+        "event_timestamp: 2024-06-01 00:05:01+00:00 lies more than 5 minutes after this machine's clock; "
+        "correct the row or the clock",
+    )
 
 
 def test_bad_rows_are_set_aside_and_counted(run: Import, lake: Lake, write: Write) -> None:

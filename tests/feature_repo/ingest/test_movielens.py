@@ -16,6 +16,7 @@ from feature_repo.schema import EVENT_TIMESTAMP, EVENTS, MEMBERS, SYNOPSIS, TITL
 Write = Callable[..., Path]
 Import = Callable[..., dict[str, TableImport]]
 
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
 RATINGS = "userId,movieId,rating,timestamp\r\n1,1,4.0,2000\r\n1,2,0.5,1000\r\n2,1,3.5,3000\r\n"
 MOVIES = (
     "movieId,title,genres\r\n1,Toy Story (1995),Adventure|Children\r\n"
@@ -26,7 +27,7 @@ MOVIES = (
 @pytest.fixture
 def run(lake: Lake, tmp_path: Path) -> Import:
     def build(directory: Path, titles: Path | None = None) -> dict[str, TableImport]:
-        results = import_movielens(lake, directory, tmp_path / "rejects", "run1", titles=titles)
+        results = import_movielens(lake, directory, tmp_path / "rejects", "run1", now=NOW, titles=titles)
         return {result.table: result for result in results}
 
     return build
@@ -34,6 +35,18 @@ def run(lake: Lake, tmp_path: Path) -> Import:
 
 def _seconds(moment: datetime) -> float:
     return moment.timestamp()
+
+
+def test_a_rating_of_the_future_is_set_aside(run: Import, lake: Lake, write: Write, tmp_path: Path) -> None:
+    ahead = int(_seconds(NOW)) + 301
+    write("ml/ratings.csv", f"{RATINGS}2,2,5.0,{ahead}\r\n")
+    write("ml/movies.csv", MOVIES)
+    result = run(tmp_path / "ml")["events"]
+    rule = (
+        "event_timestamp: lies more than 5 minutes after this machine's clock; correct the row or the clock"
+    )
+    assert (result.kept, result.rejected) == (3, {rule: 1})
+    assert max(lake.read(EVENTS)[EVENT_TIMESTAMP].to_pylist()) < NOW
 
 
 def test_a_rating_becomes_a_watch_event(run: Import, lake: Lake, write: Write, tmp_path: Path) -> None:

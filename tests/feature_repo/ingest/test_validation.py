@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ from feature_repo.ingest.faults import RowFaults
 from feature_repo.ingest.rejects import RejectFile
 from feature_repo.ingest.seen_keys import SeenKeys
 from feature_repo.ingest.sources import SourceBatch
-from feature_repo.ingest.validation import accepted_rows, check_rows, check_unique
+from feature_repo.ingest.validation import accepted_rows, check_not_ahead, check_rows, check_unique
 from feature_repo.schema import EVENT_ID, EVENTS, SIGN_UPS, TITLES, Column, Table
 
 Rows = Callable[..., pa.RecordBatch]
+NOW = datetime(2024, 3, 1, 13, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -116,6 +117,32 @@ def test_good_rows_go_on_and_bad_ones_to_the_reject_file(
         source(event_rows({EVENT_ID: "a"}, {EVENT_ID: "c"})),
     ]
     with RejectFile(tmp_path, "events", "run1") as rejects:
-        kept = list(accepted_rows(batches, EVENTS, convert_rows, SeenKeys(), rejects))
+        kept = list(accepted_rows(batches, EVENTS, convert_rows, SeenKeys(), rejects, NOW))
     assert [rows[EVENT_ID].to_pylist() for rows in kept] == [["a"], ["c"]]
     assert rejects.counts == {"watch_fraction: is above 1.0": 1, "event_id: is a duplicate": 1}
+
+
+@pytest.mark.parametrize(("late", "kept"), [(timedelta(minutes=5), 1), (timedelta(minutes=5, seconds=1), 0)])
+def test_what_lies_more_than_five_minutes_after_the_present_is_rejected(
+    tmp_path: Path, event_rows: Rows, source: Callable[..., SourceBatch], late: timedelta, kept: int
+) -> None:
+    batch = source(event_rows({"event_timestamp": NOW + late}))
+    with RejectFile(tmp_path, "events", "run1") as rejects:
+        [rows] = accepted_rows([batch], EVENTS, convert_rows, SeenKeys(), rejects, NOW)
+    rule = (
+        "event_timestamp: lies more than 5 minutes after this machine's clock; correct the row or the clock"
+    )
+    assert rows.num_rows == kept
+    assert rejects.counts == ({} if kept else {rule: 1})
+
+
+def test_an_instant_is_held_to_its_own_clock_and_to_none_where_that_is_not_known() -> None:
+    kind = pa.timestamp("us", tz="UTC")
+    instants = pa.array([NOW] * 3, kind)
+    faults = RowFaults(3)
+    check_not_ahead(instants, pa.array([NOW, NOW - timedelta(hours=1), None], kind), "its clock", faults)
+    assert faults.reasons.tolist() == [
+        None,
+        "event_timestamp: 2024-03-01 13:00:00+00:00 lies more than 5 minutes after its clock",
+        None,
+    ]

@@ -12,6 +12,7 @@ from feature_repo.stream.event_record import Event, decode_events, encode_event
 
 AT = datetime(2026, 3, 1, 20, 0, 0, 250_001, tzinfo=UTC)
 AT_MICROSECONDS = 1_772_395_200_250_001  # date -d 2026-03-01T20:00:00Z +%s is 1772395200
+AT_MILLISECONDS = 1_772_395_200_250
 EVENT = Event("e1", "ana", "t1", "progress", AT, 0.5, 12.25, "tv")
 RECORD = {
     "event_id": "e1", "user_id": "ana", "title_id": "t1", "event_type": "progress",
@@ -44,6 +45,49 @@ def test_an_event_is_one_compact_json_object_with_the_keys_of_the_table() -> Non
         '"event_timestamp":1772395200250001,"watch_fraction":0.5,"duration_minutes":12.25,"device_type":"tv"}'
     )
     assert list(json.loads(appended.value)) == EVENTS.arrow_schema.names
+
+
+def test_a_service_with_a_clock_of_its_own_says_what_it_shows() -> None:
+    value = json.loads(encode_event(EVENT, AT + timedelta(seconds=1)).value)
+    assert value == RECORD | {"service_time": AT_MICROSECONDS + 1_000_000}
+
+
+def refused(value: bytes, appended_at_ms: int) -> list[str]:
+    """The reasons for which a record is refused that was appended at an instant of the log's clock."""
+    events, good, poison = decode_events([value, record()], [appended_at_ms, AT_MILLISECONDS])
+    assert events.num_rows == len(good) == 2 - len(poison)
+    assert 1 in good
+    return [reason for _, reason in poison]
+
+
+FIVE_MINUTES = 300_000  # milliseconds
+
+
+def test_an_event_more_than_five_minutes_after_it_was_appended_is_poison() -> None:
+    assert refused(record(), AT_MILLISECONDS - FIVE_MINUTES + 1) == []
+    assert refused(record(), AT_MILLISECONDS - FIVE_MINUTES - 1) == [
+        "event_timestamp: 2026-03-01 20:00:00.250001+00:00 lies more than 5 minutes after the instant at "
+        "which it was appended; set the clock of whoever sent it"
+    ]
+
+
+@pytest.mark.parametrize("appended_at_ms", [4_000_000_000_000, 0, -1])
+def test_an_event_long_before_it_was_appended_or_with_no_such_instant_is_good(appended_at_ms: int) -> None:
+    assert refused(record(), appended_at_ms) == []
+
+
+@pytest.mark.parametrize("years", [-8, 30])
+def test_an_event_of_a_service_with_its_own_clock_is_held_to_that_clock(years: int) -> None:
+    wall = AT_MILLISECONDS - years * 365 * 86_400_000  # the service's clock is so far ahead of the log's
+    in_time = record(service_time=AT_MICROSECONDS - FIVE_MINUTES * 1000)
+    ahead = record(service_time=AT_MICROSECONDS - FIVE_MINUTES * 1000 - 1)
+    assert refused(in_time, wall) == []
+    assert "more than 5 minutes" in refused(ahead, wall)[0]
+
+
+def test_a_service_time_that_is_no_instant_is_poison() -> None:
+    rule = "is not whole microseconds since 1970 or an RFC 3339 time with zone"
+    assert reason_for(record(service_time=1.5)) == f"service_time: 1.5 {rule}"
 
 
 def test_what_is_unknown_is_null_and_instants_of_any_zone_are_utc() -> None:

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from feature_repo import schema as s
 from feature_repo.settings import Settings
 from feature_repo.store import FeatureGateway
 from feature_repo.stream.event_log import LogRecord
+from feature_repo.stream.event_record import encode_event
 from feature_repo.stream.live_plays import LivePlays
 from feature_repo.stream.outbox import Outbox
 from feature_repo.stream.processor import GROUP
@@ -147,6 +149,34 @@ def test_what_is_no_event_becomes_a_dead_letter_with_its_reason_and_stops_nothin
     runner.leave()
     assert set(service.lake_events()) == {e.event_id for e in made}
     assert all(service.log.lag(GROUP, partition).events == 0 for partition in range(4))
+
+
+def test_an_event_of_the_future_changes_no_member_and_no_clock(service: Service) -> None:
+    made = events(60, 1, seed=13)
+    ahead = replace(made[0], event_id="ahead", event_timestamp=datetime(2099, 1, 1, tzinfo=UTC))
+    append(service.log, [*made[:30], ahead])
+    runner = runner_of(service)
+    drain(runner)
+    append(service.log, made[30:])
+    drain(runner)
+    client = StateStore.open(service.gateway.online_url).client
+    [(_, letter)] = client.xrange(DEAD_LETTERS)
+    assert b"5 minutes after the instant at which it was appended" in letter[b"reason"]
+    assert runner.metrics.registry.get_sample_value("marquee_stream_late_total") == 0
+    assert runner._clock.now_us() < datetime(2098, 1, 1, tzinfo=UTC).timestamp() * 1e6
+    runner.leave()
+    assert set(service.lake_events()) == {e.event_id for e in made}
+
+
+@pytest.mark.parametrize("years", [-8, 40])
+def test_a_service_whose_clock_runs_behind_or_ahead_goes_on(service: Service, years: int) -> None:
+    start = START + timedelta(days=365 * years)
+    made = events(60, 2, seed=14, start=start)
+    service.log.append([encode_event(e, service_time=e.event_timestamp) for e in made])
+    runner = runner_of(service)
+    drain(runner)
+    runner.leave()
+    assert set(service.lake_events()) == {e.event_id for e in made}
 
 
 def test_the_stream_goes_on_from_history_as_if_it_had_seen_it(
