@@ -106,7 +106,7 @@ def _retrain(request: Request, recorder: StepRecorder) -> Retrained:
 def _solve(request: Request) -> list[str]:
     settings = Settings.from_environment()
     with open_gateway(settings, request.plan.rows_at_once) as gateway:
-        return solve_new_titles(gateway, settings, _wall())
+        return solve_new_titles(gateway, settings, request.config.viewers_to_solve, _wall())
 
 
 def _be_ended_before_others() -> None:

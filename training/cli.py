@@ -24,7 +24,6 @@ from feature_repo.simulation.config import SimulationConfig
 from feature_repo.simulation.history import examination_probability
 from feature_repo.simulation.world import World
 from feature_repo.stream.seeding import forget as forget_stream
-from feature_repo.title_feed import TitleFeed
 from training.bundle import BundleError, PublishAs
 from training.champion import champion_of, hit_rates_of
 from training.cold_start import measure_cold_start, not_measured
@@ -33,11 +32,11 @@ from training.config_option import config_option, read_config
 from training.evaluation.results import to_json
 from training.freshness_cli import freshness
 from training.judging import TruePlayProbability
-from training.new_titles import MINIMUM_VIEWERS, add_title_vectors
 from training.off_policy_cli import off_policy
 from training.parity.cli import parity
 from training.pipeline import train
 from training.progress_bar import progress_bar
+from training.retrain import solve_new_titles
 from training.retrain_cli import retrain
 from training.steps import StepRecorder
 from training.training_data import TrainingData, read_training_data
@@ -137,28 +136,25 @@ def run(config_file: Path | None, dataset: str, publish_as: PublishAs, as_json: 
 
 
 @main.command("solve-titles")
+@config_option
 @click.option(
-    "--min-viewers", default=MINIMUM_VIEWERS, show_default=True, type=click.IntRange(min=1),
-    help="Viewers a title needs.",
-)  # fmt: skip
+    "--min-viewers", type=click.IntRange(min=1), help="Viewers a title needs. [viewers_to_solve, 20]"
+)
 @_json
-def solve_titles(min_viewers: int, as_json: bool) -> None:
+def solve_titles(config_file: Path | None, min_viewers: int | None, as_json: bool) -> None:
     """Give titles that came after the training their collaborative vector, from their first viewers.
 
     Nothing is trained; servers take the vectors up within a second.
 
     \b
     Example:
-        python -m training solve-titles --min-viewers 20
+        python -m training solve-titles --min-viewers 10
     """
+    needed = min_viewers or read_config(config_file).viewers_to_solve
     settings = Settings.from_environment()
     with open_gateway(settings) as gateway:
         try:
-            champion = champion_of(settings)
-            solved = add_title_vectors(
-                Lake(settings.lake), gateway, TitleFeed.open(gateway.online_url), champion,
-                now=datetime.now(UTC), minimum_viewers=min_viewers,
-            )  # fmt: skip
+            solved = solve_new_titles(gateway, settings, needed, datetime.now(UTC))
         except (ValueError, FileNotFoundError, LakeError, BundleError) as error:
             raise click.ClickException(str(error)) from error
     if as_json:

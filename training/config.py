@@ -32,6 +32,9 @@ class TrainingConfig(BaseModel):
     moved: float = Field(
         0.1, ge=0, description="change, as a share of its length, from which a retrain publishes a vector"
     )
+    viewers_to_solve: int = Field(
+        20, ge=1, description="members who must have watched a new title until its vector is solved from them"
+    )
     ranker_rows: int = Field(300_000, ge=1, description="most examples the ranker learns from")
     candidates: int = Field(500, ge=2, description="titles the ranker is given per member")
     relevance_fraction: float = Field(0.5, ge=0, le=1, description="a test title watched this far counts")

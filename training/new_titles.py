@@ -23,7 +23,6 @@ from training.datasets import distinct_pairs, interaction_matrix, watch_events
 from training.embeddings import embedding_rows
 from training.interactions import InteractionMatrix
 
-MINIMUM_VIEWERS = 20
 _RELATIVE, _ABSOLUTE = 1e-4, 1e-6
 
 
@@ -55,7 +54,7 @@ def add_title_vectors(
     champion: BundleContents,
     *,
     now: datetime,
-    minimum_viewers: int = MINIMUM_VIEWERS,
+    minimum_viewers: int,
 ) -> list[str]:
     """Solve, store and announce the vectors of titles that have none and enough viewers; return their ids.
 

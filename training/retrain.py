@@ -18,7 +18,7 @@ from training.bundle import CHAMPION, Alias, BundleAliases, PublishAs
 from training.champion import champion_bundle, champion_of, warm_start_of
 from training.config import TrainingConfig
 from training.moved import Published
-from training.new_titles import MINIMUM_VIEWERS, add_title_vectors
+from training.new_titles import add_title_vectors
 from training.pipeline import train
 from training.report import METRICS_FILE
 from training.steps import StepRecorder
@@ -75,7 +75,8 @@ def retrain_once(
         return Retrained(version, published, [], alias=alias)
     try:
         with recorder.step("new titles"):
-            return Retrained(version, published, solve_new_titles(gateway, settings, clock()), alias=alias)
+            solved = solve_new_titles(gateway, settings, config.viewers_to_solve, clock())
+            return Retrained(version, published, solved, alias=alias)
     except Exception as error:  # whatever it is: the bundle is out, and the next look tries again
         return Retrained(version, published, [], reason_of(error), alias)
 
@@ -90,7 +91,9 @@ def reason_of(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
-def solve_new_titles(gateway: FeatureGateway, settings: Settings, now: datetime) -> list[str]:
+def solve_new_titles(
+    gateway: FeatureGateway, settings: Settings, minimum_viewers: int, now: datetime
+) -> list[str]:
     """Give titles that the champion does not cover their vectors, from those who watched them until now.
 
     Returns their ids; raises as :func:`training.new_titles.add_title_vectors` does, and ``BundleError`` where
@@ -100,7 +103,7 @@ def solve_new_titles(gateway: FeatureGateway, settings: Settings, now: datetime)
     champion = champion_of(settings)
     refresh_interactions(lake, now)
     feed = TitleFeed.open(gateway.online_url)
-    return add_title_vectors(lake, gateway, feed, champion, now=now, minimum_viewers=MINIMUM_VIEWERS)
+    return add_title_vectors(lake, gateway, feed, champion, now=now, minimum_viewers=minimum_viewers)
 
 
 def _published(settings: Settings, version: str) -> dict[str, Published]:

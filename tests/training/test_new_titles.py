@@ -117,7 +117,7 @@ def test_a_champion_that_cannot_fold_in_is_refused(
     lake: Lake, gateway: FeatureGateway, feed: TitleFeed, champion: BundleContents
 ) -> None:
     with pytest.raises(ValueError, match="core_model als"):
-        add_title_vectors(lake, gateway, feed, replace(champion, confidence=None), now=NOW)
+        add_title_vectors(lake, gateway, feed, replace(champion, confidence=None), now=NOW, minimum_viewers=2)
 
 
 def test_after_a_retrain_the_vector_bears_the_version_of_those_that_are_the_champions(

@@ -22,7 +22,7 @@ from serving.vectors import ModelVectors
 from training.bundle import CHAMPION, Bundle, BundleAliases, load_bundle
 from training.config import TrainingConfig
 from training.moved import Published
-from training.retrain import Retrained, reason_of, retrain_once
+from training.retrain import Retrained, reason_of, retrain_once, solve_new_titles
 from training.retrieval import fit_core
 from training.steps import StepRecorder
 from training.training_data import interactions_as_of, read_training_data
@@ -37,10 +37,13 @@ CONFIG = TrainingConfig.model_validate(
         "ranker": {"trees": 10, "threads": 1}, "window_days": 8.0,
         # Moved is more than the median moves by, so that there are vectors on both sides.
         "moved": 0.3,
+        "viewers_to_solve": 5,
     }
 )  # fmt: skip
 FORGOTTEN = "t-forgotten"
 """A title that many watched, but nobody within the window."""
+HARDLY = "t-hardly-watched"
+"""The same of a dozen: too few by default, enough by these settings."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +74,10 @@ def service(
         gateway.materialize(datetime(1970, 1, 1, tzinfo=UTC), end)
         members = trained_service.simulated.members[s.USER_ID].to_pylist()
         titles = trained_service.simulated.titles[s.TITLE_ID].to_pylist()
-        lake.append(s.TITLES, make_rows(s.TITLES, [{s.TITLE_ID: FORGOTTEN}]))
+        lake.append(s.TITLES, make_rows(s.TITLES, [{s.TITLE_ID: FORGOTTEN}, {s.TITLE_ID: HARDLY}]))
         long_ago, just_now = end - timedelta(days=8.5), end + timedelta(minutes=20)
         watched = [(user, FORGOTTEN, long_ago) for user in members[:30]]
+        watched += [(user, HARDLY, long_ago) for user in members[:12]]
         watched += [(user, titles[place], just_now) for place, user in enumerate(members[:20])]
         lake.append(s.EVENTS, make_rows(s.EVENTS, [
             {s.EVENT_ID: f"later-{place}", s.USER_ID: user, s.TITLE_ID: title, s.EVENT_TIMESTAMP: when,
@@ -166,7 +170,7 @@ def test_a_title_that_the_training_does_not_cover_is_solved_for_the_new_champion
     service: Service, retrained: Retrained, bundle: Bundle
 ) -> None:
     assert retrained.unsolved_because is None
-    assert FORGOTTEN in retrained.solved
+    assert {FORGOTTEN, HARDLY} <= set(retrained.solved)
     place = bundle.contents.title_ids.tolist().index(FORGOTTEN)
     assert not bundle.contents.title_factors[place].any()
     snapshot = service.gateway.title_snapshot([FORGOTTEN], service.now)
@@ -193,6 +197,13 @@ def test_the_report_says_what_the_threshold_saved(service: Service, retrained: R
     page = (folder / "index.html").read_text()
     assert "Vectors brought online" in page
     assert f"<td>{retrained.published[s.USER_ALS_EMBEDDING.name].unmoved:,}</td>" in page
+
+
+def test_a_title_waits_for_as_many_viewers_as_are_asked_for(service: Service, retrained: Retrained) -> None:
+    assert HARDLY in retrained.solved
+    solved = solve_new_titles(service.gateway, service.settings, 13, service.now)
+    assert FORGOTTEN in solved
+    assert HARDLY not in solved
 
 
 def test_an_error_without_words_is_named_by_its_kind() -> None:
