@@ -20,10 +20,13 @@ from rich.console import Console
 
 from feature_repo import schema as s
 from feature_repo.log_tables import SHOWN_TILES
+from feature_repo.settings import REPOSITORY_ROOT
 from serving.candidates.query import PageRequest
+from tests.benchmarks.gate import FLOORS, hold
 from tests.benchmarks.http_load import CLIENTS, ask, ask_at_once
 from tests.benchmarks.impressions import a_day, viewings_of
-from tests.benchmarks.pages import homepage_path, parse_server_timing
+from tests.benchmarks.pages import PAGE, homepage_path, parse_server_timing
+from tests.benchmarks.ranking import RANKER, RANKER_BY_DMATRIX
 from tests.benchmarks.results import Measurement, as_json, table, write
 from tests.benchmarks.server import bundles_in_place, looks_at_titles
 from tests.benchmarks.timing import Effort, Timing, summarise, time_calls
@@ -114,6 +117,33 @@ class TestResults:
         assert "as served" in text
         red = [line for line in console.export_text(styles=True).splitlines() if "\x1b[31m" in line]
         assert ["fast" in line for line in red] == [True]
+
+
+class TestGate:
+    RANKER_OF_OLD = Measurement(RANKER_BY_DMATRIX, Timing(1.4, 1.6, 100))
+
+    def ranker(self, p50_ms: float) -> Measurement:
+        return Measurement(RANKER, Timing(p50_ms, 3.0, 100), RANKER_BY_DMATRIX)
+
+    def test_an_entry_at_its_floor_passes_and_what_was_not_measured_is_named(self) -> None:
+        said = hold([self.ranker(1.4 / FLOORS[RANKER]), self.RANKER_OF_OLD, FAST, SLOW])
+        assert said.startswith(f"gate: 1 of {len(FLOORS)} floors held; not judged")
+        assert PAGE in said
+
+    def test_an_entry_below_its_floor_is_named_and_the_status_is_1(self) -> None:
+        with pytest.raises(click.ClickException) as caught:
+            hold([self.ranker(2.8), self.RANKER_OF_OLD])  # 1.4 / 2.8 = 0.5, of 0.7
+        assert caught.value.exit_code == 1
+        assert f"{RANKER}: 0.5 times as fast as its baseline, at least 0.7 wanted" in caught.value.message
+
+    def test_without_its_baseline_an_entry_is_not_judged(self) -> None:
+        assert RANKER in hold([self.ranker(1000.0)])
+
+    def test_floors_are_half_of_the_reported_ratios(self) -> None:
+        report = (REPOSITORY_ROOT / "docs" / "measured.md").read_text("utf-8")
+        rows = [line.strip("| ").split(" | ") for line in report.splitlines() if line.startswith("| ")]
+        ratios = {cells[0]: float(cells[-1]) for cells in rows if len(cells) == 6 and cells[0] in FLOORS}
+        assert {name: floor * 2 for name, floor in FLOORS.items()} == pytest.approx(ratios, rel=0.03)
 
 
 class TestPages:

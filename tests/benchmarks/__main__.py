@@ -21,6 +21,7 @@ from tests.benchmarks.experiments import measure_experiments
 from tests.benchmarks.features import measure_features
 from tests.benchmarks.fold_in import measure_fold_in
 from tests.benchmarks.freshness import measure_freshness
+from tests.benchmarks.gate import hold
 from tests.benchmarks.http_load import measure_http
 from tests.benchmarks.impressions import measure_impressions
 from tests.benchmarks.pages import measure_pages
@@ -64,9 +65,16 @@ QUICK: Final = 50
 @click.option(
     "--output", type=click.Path(dir_okay=False, path_type=Path), help="JSON file. [bench.json in the home]"
 )
+@click.option("--gate", is_flag=True, help="Exit with 1 where an entry falls below its floor, as told above.")
 @click.option("--seed", default=0, show_default=True, help="Of the sample of members.")
 def main(
-    home: str | None, repeat: int, quick: bool, only: tuple[str, ...], output: Path | None, seed: int
+    home: str | None,
+    repeat: int,
+    quick: bool,
+    only: tuple[str, ...],
+    output: Path | None,
+    gate: bool,
+    seed: int,
 ) -> None:
     """Measure the service that is there; without one, the default pipeline makes one first.
 
@@ -74,6 +82,11 @@ def main(
     Examples:
         python -m tests.benchmarks
         python -m tests.benchmarks --quick --only page --only http
+        python -m tests.benchmarks --gate --only features --only ranker --only page
+
+    --gate judges ratios, not times: how many times faster an entry is than the baseline measured beside it,
+    against its floor in tests/benchmarks/gate.py, half of what docs/measured.md reports. An entry whose
+    baseline is left out by --only is not judged, and that is said (http takes its baseline from page).
     """
     # Redirected, the table keeps its width.
     console = Console() if os.isatty(1) else Console(width=200)
@@ -90,6 +103,8 @@ def main(
     file = output or Settings.from_environment(environment).home / "bench.json"
     write(file, measured)
     click.echo(f"written to {file}")
+    if gate:
+        click.echo(hold(measured))
 
 
 if __name__ == "__main__":
