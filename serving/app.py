@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from flask import Flask
+from flask import Flask, Response
 
 from serving.api import (
     bundles,
@@ -36,6 +36,7 @@ def create_app(service: HomepageService, admin_token: str = "", access: Access |
     app = Flask("serving", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = _LARGEST_BODY
     app.extensions[SERVICE] = service
+    app.after_request(_keep_out_of_caches)
     register_timing(app, service.metrics)
     register_problems(app)
     bundles.register_problems(app)
@@ -47,3 +48,9 @@ def create_app(service: HomepageService, admin_token: str = "", access: Access |
     for room in (*rooms, *pages):
         app.register_blueprint(room.blueprint)
     return app
+
+
+def _keep_out_of_caches(response: Response) -> Response:
+    # A page is one member's and one moment's; files of the web pages say how long they may be kept.
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response

@@ -21,7 +21,19 @@ _KEY: Final = {
 }  # fmt: skip
 _HEADERS: Final = {
     "Server-Timing": {"description": "milliseconds per stage", "schema": {"type": "string"}},
+    "Cache-Control": {"description": "no-store", "schema": {"type": "string"}},
 }
+_RETRY_AFTER: Final = {
+    "Retry-After": {"description": "seconds until it may be sent again", "schema": {"type": "integer"}},
+}
+_MORE_HEADERS: Final = {
+    HTTPStatus.UNAUTHORIZED: {
+        "WWW-Authenticate": {"description": "how to send a key", "schema": {"type": "string"}},
+    },
+    HTTPStatus.TOO_MANY_REQUESTS: _RETRY_AFTER,
+    HTTPStatus.SERVICE_UNAVAILABLE: _RETRY_AFTER,
+}
+"""Of errors, beside those of every answer."""
 
 
 def openapi_document(
@@ -62,12 +74,14 @@ def _operation(operation: Operation, references: _References) -> dict[str, Any]:
     answer = operation.answer
     schema = answer if isinstance(answer, dict) else references[answer, "serialization"]
     responses = {
-        str(status.value): _response(_meaning(operation, status), operation.content_type, schema)
+        str(status.value): _response(
+            _meaning(operation, status), operation.content_type, schema, _location(operation)
+        )
         for status in operation.success
     }
     for status in operation.refusals:
         responses[str(status.value)] = _response(
-            status.phrase, PROBLEM_JSON, references[Problem, "serialization"]
+            status.phrase, PROBLEM_JSON, references[Problem, "serialization"], _MORE_HEADERS.get(status, {})
         )
     described = {
         "summary": operation.summary, "parameters": _parameters(operation), "responses": responses,
@@ -90,8 +104,17 @@ def _meaning(operation: Operation, status: HTTPStatus) -> str:
     return "The answer."
 
 
-def _response(description: str, content_type: str, schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {"description": description, "headers": _HEADERS, "content": {content_type: {"schema": schema}}}
+def _location(operation: Operation) -> dict[str, Any]:
+    if operation.location is None:
+        return {}
+    return {"Location": {"description": operation.location, "schema": {"type": "string"}}}
+
+
+def _response(
+    description: str, content_type: str, schema: Mapping[str, Any], more_headers: Mapping[str, Any]
+) -> dict[str, Any]:
+    headers = {**_HEADERS, **more_headers}
+    return {"description": description, "headers": headers, "content": {content_type: {"schema": schema}}}
 
 
 def _parameters(operation: Operation) -> list[dict[str, Any]]:

@@ -36,6 +36,7 @@ class Operation:
 
     ``path`` is in OpenAPI's notation; ``answer`` a model, or the JSON schema of an answer that has none;
     ``problems`` the errors it may answer; ``body`` what a client sends, ``body_required`` whether it must;
+    ``location`` says what the header ``Location`` leads to; None: there is none;
     ``scope`` is what a client's key must be good for; None: the call is open to everybody.
     """
 
@@ -50,6 +51,7 @@ class Operation:
     success: tuple[HTTPStatus, ...] = (HTTPStatus.OK,)
     scope: Scope | None = None
     body_required: bool = True
+    location: str | None = None
 
     @property
     def refusals(self) -> tuple[HTTPStatus, ...]:
@@ -79,11 +81,12 @@ SIGN_UP: Final = Operation(
     "/v1/members", "Take in a new member.", m.NoParameters, m.MemberAccepted,
     (*_REFUSED, HTTPStatus.CONFLICT),
     method="post", body=b.SignUp, success=(HTTPStatus.CREATED, HTTPStatus.OK), scope="events",
+    location="the member's homepage",
 )  # fmt: skip
 DELETE_MEMBER: Final = Operation(
     "/v1/members/{user_id}", "Forget a member and all that is known of them.", m.MemberParameters,
     m.DeletionReport, (HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE),
-    method="delete", success=(HTTPStatus.ACCEPTED,), scope="admin",
+    method="delete", success=(HTTPStatus.ACCEPTED,), scope="admin", location="how far the deletion is",
 )  # fmt: skip
 DELETION: Final = Operation(
     "/v1/deletions/{deletion_id}", "How far the deletion of a member is.", m.DeletionParameters,
@@ -125,6 +128,7 @@ CREATE_EXPERIMENT: Final = Operation(
     "/v1/experiments", "Keep a new experiment, as a draft.", m.NoParameters, Experiment,
     tuple(status for status in _CHANGING if status != HTTPStatus.NOT_FOUND),
     method="post", body=ExperimentDefinition, success=(HTTPStatus.CREATED,), scope="admin",
+    location="the experiment",
 )  # fmt: skip
 LIST_EXPERIMENTS: Final = Operation(
     "/v1/experiments", "All experiments.", m.NoParameters, x.ExperimentList, _TO_OPERATORS, scope="admin"

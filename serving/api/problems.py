@@ -147,9 +147,7 @@ def _refused_experiment(error: ExperimentError) -> Response:
         return problem(HTTPStatus.NOT_FOUND, str(error))
     if isinstance(error, StoreUnavailableError):
         _log.error("the experiment store is away", path=request.path, reason=str(error))
-        return problem(
-            HTTPStatus.SERVICE_UNAVAILABLE, "the experiment store does not answer; send it again later"
-        )
+        return _again_later("the experiment store does not answer; send it again later")
     if isinstance(error, TreatmentRefusedError):
         refused = InvalidParameter(field=f"arms.{error.place}.treatment", value=None, remedy=error.reason)
         return problem(HTTPStatus.BAD_REQUEST, str(error), [refused])
@@ -179,7 +177,7 @@ def _not_taken_in(error: NotTakenInError) -> Response:
 
 
 def _not_ready(error: NotReadyError) -> Response:
-    return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+    return _again_later(str(error))
 
 
 def _not_held(error: BundleNotHeldError) -> Response:

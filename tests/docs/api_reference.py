@@ -48,9 +48,10 @@ _HEAD: Final = """# API reference
 
 `/openapi.json` of a running server says the same to programs. All bodies are JSON in UTF-8. Errors are
 `application/problem+json` (RFC 9457, the model [Problem](#problem)) and name field, value and remedy. Every
-answer bears `Server-Timing`, in milliseconds per stage. *Scope* is what a client's key must be good for
-([security.md](security.md)): without a key file only calls of the scope `admin` need a token. A parameter or
-field in italics may be left out.
+answer bears `Server-Timing`, in milliseconds per stage, and `Cache-Control: no-store`; 429 and 503 bear
+`Retry-After`, in seconds. A fault of the server's own is a 500, and a problem as well. *Scope* is what a
+client's key must be good for ([security.md](security.md)): without a key file only calls of the scope `admin`
+need a token. A parameter or field in italics may be left out.
 
 An id of a member or title that comes in, by whichever call or file, has 1 to 128 characters, none of them
 `/`, `,` or a control character, and something besides blanks and dots. An instant is one of RFC 3339 with
@@ -111,7 +112,10 @@ def _call(call: dict[str, Any], document: dict[str, Any]) -> Iterator[str]:
             refusals.append(f"{status} {HTTPStatus(int(status)).phrase}")
         else:
             shown = _type(content["schema"]) if kind == "application/json" else f"`{kind}`"
-            yield f"\nAnswers {status} {HTTPStatus(int(status)).phrase}: {shown}. {answer['description']}"
+            meaning = answer["description"]
+            if location := answer["headers"].get("Location"):
+                meaning += f" `Location` leads to {location['description']}."
+            yield f"\nAnswers {status} {HTTPStatus(int(status)).phrase}: {shown}. {meaning}"
     if refusals:
         yield f"\nErrors: {', '.join(refusals)}."
 

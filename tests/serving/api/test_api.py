@@ -81,7 +81,7 @@ def test_before_there_is_a_bundle_pages_are_refused_and_the_process_is_alive(uns
     assert unstarted.client.get("/healthz").json == {"status": "alive"}
     for path in ("/readyz", "/v1/members/ana/homepage"):
         answer = unstarted.client.get(path)
-        assert answer.status_code == 503
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
         assert "champion" in answer.get_json(force=True)["detail"]
 
 
@@ -185,3 +185,27 @@ def test_the_openapi_document_declares_parameters(client: FlaskClient) -> None:
         ("title_id", "path", True), ("k", "query", False),
     ]  # fmt: skip
     assert declared[1]["schema"]["default"] == 20
+
+
+@pytest.mark.parametrize("path", ["/v1/members/ana/homepage", "/v1/titles/t009", "/healthz", "/nowhere"])
+def test_no_answer_may_be_kept_by_a_cache(client: FlaskClient, path: str) -> None:
+    assert client.get(path).headers["Cache-Control"] == "no-store"
+
+
+def test_the_openapi_document_declares_the_headers_that_clients_act_on(client: FlaskClient) -> None:
+    paths = client.get("/openapi.json").get_json()["paths"]
+
+    def headers(method: str, path: str, status: str) -> set[str]:
+        return set(paths[path][method]["responses"][status]["headers"])
+
+    common = {"Server-Timing", "Cache-Control"}
+    assert headers("get", "/v1/members/{user_id}/homepage", "200") == common
+    assert headers("get", "/v1/members/{user_id}/homepage", "503") == common | {"Retry-After"}
+    assert headers("post", "/v1/events", "429") == common | {"Retry-After"}
+    assert headers("post", "/v1/events", "401") == common | {"WWW-Authenticate"}
+    for method, path, status in (
+        ("post", "/v1/members", "201"),
+        ("delete", "/v1/members/{user_id}", "202"),
+        ("post", "/v1/experiments", "201"),
+    ):
+        assert headers(method, path, status) == common | {"Location"}

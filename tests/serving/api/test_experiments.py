@@ -231,7 +231,7 @@ def test_a_store_that_is_away_is_a_503_and_pages_go_on(
     (lab.bundles.parent / "experiments.db").write_bytes(b"no database")
     lab.store.close()
     answer = ask("GET")
-    assert answer.status_code == 503
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     assert "experiment store" in answer.get_json(force=True)["detail"]
     assert page_of("ana")["degraded"] == []
 
