@@ -129,7 +129,7 @@ class Eligibility(_Frozen):
 
 def _loss_over(rule: dict[str, Any]) -> float:
     """Return the default of ``retention_loss``: rules that were kept before there was one stay valid."""
-    return min(1.0, max(0.1, 2 * rule.get("retention_margin", 0.0)))
+    return min(1.0, max(0.1, 2 * float(rule.get("retention_margin", 0.0))))
 
 
 class DecisionRule(_Frozen):
