@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
+from feature_repo.identifiers import LONGEST, PATTERN
 from feature_repo.schema import DEVICES, EVENT_TYPES, EVENTS
 from feature_repo.stream.event_record import Event, decode_events, encode_event
 
@@ -112,11 +113,12 @@ def test_no_records_are_no_events() -> None:
 
 
 texts = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20).filter(lambda text: text.strip())
+ids = st.from_regex(PATTERN, fullmatch=True).filter(lambda text: len(text) <= LONGEST)
 known_events = st.builds(
     Event,
     texts,
-    texts,
-    texts,
+    ids,
+    ids,
     st.sampled_from(EVENT_TYPES),
     st.datetimes(datetime(1970, 1, 1), datetime(2099, 12, 31), timezones=st.just(UTC)),
     st.none() | st.floats(0, 1, width=32),
