@@ -152,7 +152,7 @@ def _refused_experiment(error: ExperimentError) -> Response:
         refused = InvalidParameter(field=f"arms.{error.place}.treatment", value=None, remedy=error.reason)
         return problem(HTTPStatus.BAD_REQUEST, str(error), [refused])
     if isinstance(error, RuleRefusedError):
-        refused = InvalidParameter(field=error.field, value=error.value, remedy=error.remedy)
+        refused = InvalidParameter(field=error.field, value=str(error.value), remedy=error.remedy)
         return problem(HTTPStatus.BAD_REQUEST, str(error), [refused])
     return problem(HTTPStatus.CONFLICT, str(error))
 
