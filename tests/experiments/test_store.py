@@ -20,7 +20,7 @@ from experiments.errors import (
     TransitionError,
     UnknownExperimentError,
 )
-from experiments.records import Alert, DecisionRecord
+from experiments.records import Alert, ClockReading, DecisionRecord
 from experiments.store import ExperimentStore
 
 if TYPE_CHECKING:
@@ -342,3 +342,12 @@ def test_a_database_that_is_gone_is_named(url: str, define: Define) -> None:
     with pytest.raises(StoreUnavailableError, match=r"experiment store .*experiments"):
         store.create(define(), NOW)
     store.close()
+
+
+def test_the_clock_left_last_is_kept(store: ExperimentStore) -> None:
+    assert store.clock() is None
+    seoul = timezone(timedelta(hours=9))
+    for hours in (0, 1):
+        reading = ClockReading(service=NOW + timedelta(hours=hours), wall=LATER.astimezone(seoul))
+        store.keep_clock(reading)
+        assert store.clock() == reading
