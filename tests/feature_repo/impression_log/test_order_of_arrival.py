@@ -85,7 +85,7 @@ def with_action(before: Outcome, events: Sequence[Row], shown_at: datetime) -> O
     if events[0][s.EVENT_TYPE] not in s.WATCH_EVENT_TYPES:
         return played, fraction, True
     reached = [
-        one[s.WATCH_FRACTION]
+        1.0 if (one[s.EVENT_TYPE], one[s.WATCH_FRACTION]) == ("complete", None) else one[s.WATCH_FRACTION]
         for one in events
         if one[s.EVENT_TYPE] != "play" and one[s.EVENT_TIMESTAMP] - shown_at < DAY
     ]
