@@ -22,7 +22,7 @@ from feast.utils import make_tzaware
 from google.protobuf.timestamp_pb2 import Timestamp
 from redis import ConnectionPool, Redis
 from redis.backoff import NoBackoff
-from redis.cluster import ClusterNode, RedisCluster
+from redis.cluster import RedisCluster
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
@@ -166,11 +166,11 @@ def _quick_cluster(config: Any, seconds: float) -> Any:
 
     It asks a second time, as the node that has a key now may be another than before.
     """
-    nodes, options = RedisOnlineStore._parse_connection_string(config.connection_string)
-    options |= {"socket_timeout": seconds, "socket_connect_timeout": seconds}
-    return RedisCluster(
-        startup_nodes=[ClusterNode(**node) for node in nodes], retry=Retry(NoBackoff(), retries=1), **options
-    )
+    # Of an option that is named twice Feast takes the last.
+    quick = f"{config.connection_string},socket_timeout={seconds},socket_connect_timeout={seconds}"
+    client = RedisOnlineStore()._get_client(config.model_copy(update={"connection_string": quick}))
+    client.set_retry(Retry(NoBackoff(), retries=1))
+    return client
 
 
 def _resolved(config: Any) -> Any:

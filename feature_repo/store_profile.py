@@ -43,7 +43,8 @@ def load_profile(profile: str | None) -> Any:
     try:
         return load_repo_config(FEATURE_REPOSITORY, file)
     except Exception as error:  # YAML's, Feast's, and those of modules that the file names
-        raise ProfileError(f"{told}: Feast cannot use {file}: {error}") from error
+        why = f"{error}: {error.__cause__}" if error.__cause__ else str(error)
+        raise ProfileError(f"{told}: Feast cannot use {file}: {why}") from error
 
 
 def profile_names() -> list[str]:

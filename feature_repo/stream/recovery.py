@@ -20,7 +20,7 @@ from redis.exceptions import LockError
 
 from feature_repo import schema as s
 from feature_repo.ingest.lake import Lake
-from feature_repo.settings import Settings
+from feature_repo.settings import PROFILE_VARIABLE, Settings
 from feature_repo.store import FeatureGateway
 
 _LOOKED_AT: Final = 1_000
@@ -55,6 +55,7 @@ def refill(settings: Settings, url: str, stop: threading.Event, alive: Callable[
     """
     environment = {
         **os.environ, "MARQUEE_HOME": str(settings.home), "MARQUEE_LAKE": settings.lake, "REDIS_URL": url,
+        PROFILE_VARIABLE: settings.profile or "",
     }  # fmt: skip
     command = ["nice", "-n", str(_NICENESS), sys.executable, "-m", "feature_repo", "materialize"]
     while not stop.is_set():
