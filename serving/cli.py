@@ -9,10 +9,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 import click
 
@@ -100,6 +101,7 @@ def run(
         except ValueError as error:
             raise click.UsageError(str(error)) from error
     settings = Settings.from_environment()
+    require_profile(settings)
     example = example_member(settings)
     with (
         on_stop_signals(_interrupt),
@@ -126,6 +128,17 @@ def run(
             if stream is not None:
                 _stop(stream)
     sys.exit(status)
+
+
+def require_profile(settings: Settings) -> None:
+    """Raise a click error where ``MARQUEE_PROFILE`` names what Feast cannot use: workers would fail by it."""
+    if settings.profile is None:
+        return
+    profiles: Any = import_module("feature_repo.store_profile")  # brings Feast along
+    try:
+        profiles.load_profile(settings.profile)
+    except profiles.ProfileError as error:
+        raise click.ClickException(str(error)) from error
 
 
 serving.add_command(rehearse_command)

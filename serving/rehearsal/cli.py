@@ -6,7 +6,7 @@ The service is loaded by the command itself: the other commands need not wait fo
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
@@ -58,7 +58,7 @@ def rehearse_command(days: int, members: int | None, trial: Path | None, seed: i
         if trial is not None:
             home.start_trial(settings, ExperimentDefinition.model_validate_json(trial.read_bytes()), start)
         with running_redis(settings) as url:
-            at_work = Settings(settings.home, settings.lake, url)
+            at_work = replace(settings, redis_url=url)
             found = _with_progress(home, at_work, start, days, seed, members)
     except (FileNotFoundError, ValueError) as error:  # BundleError and ExperimentError are some
         raise click.ClickException(str(error)) from error

@@ -21,6 +21,16 @@ def test_without_a_champion_the_server_does_not_start_and_says_what_to_do(
     assert "make pipeline" in answer.output
 
 
+def test_a_profile_that_is_not_there_is_named_before_a_server_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MARQUEE_HOME", str(tmp_path))
+    monkeypatch.setenv("MARQUEE_PROFILE", "sparc")
+    answer = CliRunner().invoke(serving, ["run"])
+    assert answer.exit_code == 1
+    assert "MARQUEE_PROFILE='sparc'" in answer.output
+
+
 def test_the_first_curl_asks_for_a_member_of_the_champion(unstarted: Any, contents: BundleContents) -> None:
     unstarted.publish(contents)
     home = unstarted.bundles.parent
