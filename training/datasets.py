@@ -18,6 +18,7 @@ from feature_repo.store import HOMEPAGE_MEMBER, HOMEPAGE_TITLES, FeatureGateway
 from feature_repo.transforms.calendar import epoch_microseconds
 from feature_repo.transforms.encoding import Arrays, encode
 from feature_repo.transforms.towers import title_inputs
+from feature_repo.transforms.watch_log import known_fractions
 from training.interactions import InteractionMatrix
 
 INSTANT = pa.timestamp("us", tz="UTC")
@@ -83,7 +84,7 @@ def watch_events(lake: Lake, start: datetime | None = None, end: datetime | None
         text(table, s.TITLE_ID),
         table.column(s.EVENT_TIMESTAMP).cast(pa.int64()).to_numpy(),
         text(table, s.DEVICE_TYPE),
-        pc.fill_null(table.column(s.WATCH_FRACTION), np.nan).to_numpy(),
+        known_fractions(table.column(s.EVENT_TYPE), table.column(s.WATCH_FRACTION)).astype(np.float32),
         pc.equal(table.column(s.EVENT_TYPE), "play").to_numpy(),
     )
 

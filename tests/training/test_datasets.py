@@ -63,11 +63,13 @@ def test_the_window_holds_its_start_and_not_its_end(lake: Lake, make_rows: MakeR
 
 def test_an_unknown_fraction_is_nan_and_an_unknown_device_empty(lake: Lake, make_rows: MakeRows) -> None:
     rows = [event("a", NOON, **{s.WATCH_FRACTION: None, s.DEVICE_TYPE: None}),
-            event("b", NOON, **{s.WATCH_FRACTION: 0.25, s.DEVICE_TYPE: "tv"})]  # fmt: skip
+            event("b", NOON, **{s.WATCH_FRACTION: 0.25, s.DEVICE_TYPE: "tv"}),
+            event("c", NOON, "complete", **{s.WATCH_FRACTION: None})]  # fmt: skip
     lake.replace(s.EVENTS, make_rows(s.EVENTS, rows))
     events = watch_events(lake)
-    assert events.device_types.tolist() == ["", "tv"]
-    np.testing.assert_array_equal(events.watch_fractions, np.array([np.nan, 0.25], dtype=np.float32))
+    assert events.device_types.tolist()[:2] == ["", "tv"]
+    # Whoever completed a title saw its end, though the event does not say how far.
+    np.testing.assert_array_equal(events.watch_fractions, np.array([np.nan, 0.25, 1.0], dtype=np.float32))
 
 
 @pytest.mark.parametrize(
