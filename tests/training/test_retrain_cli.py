@@ -126,7 +126,7 @@ def test_one_run_without_data_fails_with_the_reason(
 ) -> None:
     result = run(environment, "--once")
     assert result.exit_code == 1
-    assert "import or simulate data first" in result.output.replace("\n", " ")
+    assert "import or simulate data first" in " ".join(result.output.split())
     record = read_record(settings.home)
     assert record is not None
     assert record.outcome == "failed"
