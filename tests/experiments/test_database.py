@@ -48,7 +48,13 @@ def test_a_folder_that_is_not_there_is_made(tmp_path: Path) -> None:
         tables = {
             name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         }
-    assert tables == {"experiments", "experiment_decisions", "experiment_alerts", "experiment_deal"}
+    assert tables == {
+        "experiments",
+        "experiment_decisions",
+        "experiment_alerts",
+        "experiment_deal",
+        "experiment_clock",
+    }
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])

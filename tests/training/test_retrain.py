@@ -67,7 +67,7 @@ def service(
     settings = Settings(home, str(home / "lake"), None)
     lake, end = Lake(settings.lake), trained_service.end
     aliases = BundleAliases(settings.bundles)
-    aliases.set(CHAMPION, trained_service.version)
+    aliases.publish(trained_service.version, "champion")
     with running_redis(settings) as url:
         gateway = FeatureGateway.open(settings, url)
         gateway.apply()

@@ -19,7 +19,7 @@ from feature_repo.stream.processor import ProcessorSettings
 from feature_repo.stream.redis_log import RedisEventLog
 from feature_repo.stream.running import StreamRunner, StreamSettings
 
-LEASE = timedelta(milliseconds=400)
+LEASE = timedelta(seconds=2)
 
 
 def main(point: str, times: int) -> None:
