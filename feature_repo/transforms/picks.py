@@ -55,10 +55,13 @@ def taste_history(
     """
     rows = np.asarray(watched_rows, dtype=np.int64)
     fractions = np.asarray(watched_fractions, dtype=np.float32)
-    picked = np.asarray(picked_rows if weight > 0 else [], dtype=np.int64)
+    certain = np.ones(len(rows), dtype=np.float32)
+    if weight <= 0 or len(picked_rows) == 0:
+        return Taste(rows, fractions, certain)
+    picked = np.asarray(picked_rows, dtype=np.int64)
     picked = picked[~np.isin(picked, rows)]
     return Taste(
         np.concatenate([rows, picked]),
         np.concatenate([fractions, np.full(len(picked), PICK_FRACTION, dtype=np.float32)]),
-        np.concatenate([np.ones(len(rows), np.float32), np.full(len(picked), weight, dtype=np.float32)]),
+        np.concatenate([certain, np.full(len(picked), weight, dtype=np.float32)]),
     )
