@@ -66,7 +66,7 @@ class VectorIndex:
             return np.empty(0, np.intp), np.empty(0, np.float32)
         query = np.ascontiguousarray(vector, dtype=np.float32)
         if self._halved is not None:
-            of_these = None if eligible is None else eligible[self._rows]
+            of_these = None if eligible is None else eligible.take(self._rows)
             best, numbers = self._halved.search(query, wanted, of_these)
             return self._rows[numbers], best
         assert self._index is not None

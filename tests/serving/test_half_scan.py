@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
@@ -43,6 +45,25 @@ def test_vectors_that_16_bits_cannot_tell_apart_are_told_apart() -> None:
     vectors[::2] += np.float32(1e-5)  # 16 bits see 1.0
     _, found = HalfScan(vectors).search(np.ones(1, dtype=np.float32), 500)
     assert sorted(found.tolist()) == list(range(0, 1000, 2))
+
+
+def test_threads_that_search_at_once_find_each_their_own_titles() -> None:
+    rng = np.random.default_rng(5)
+    vectors = rng.normal(size=(5000, 16)).astype(np.float32)
+    scan = HalfScan(vectors)
+
+    def wrong(seed: int) -> int:
+        own = np.random.default_rng(seed)
+        mistakes = 0
+        for _ in range(40):
+            query, eligible = own.normal(size=16).astype(np.float32), own.random(5000) < 0.5
+            _, found = scan.search(query, 50, eligible)
+            best = np.flatnonzero(eligible)[np.argsort(-(vectors @ query)[eligible], kind="stable")[:50]]
+            mistakes += set(found.tolist()) != set(best.tolist())
+        return mistakes
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(wrong, range(8))) == 0
 
 
 @pytest.mark.parametrize("largest", [1.0, 1e6])
