@@ -6,15 +6,20 @@ in files; ``python -m serving run`` sets it for the server it starts. (Feast set
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import struct
+import time
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cache
-from typing import Final
+from typing import Final, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector
 
 MULTIPROCESS_DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
+_ATTEMPTS: Final = 5
+_PAUSE_SECONDS: Final = 0.01
+Read = TypeVar("Read")
 _SECONDS: Final = (0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.008, 0.015, 0.025, 0.05, 0.1, 0.25, 1.0)
 _SECONDS_TO_VISIBLE: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 2.0, 5.0, 30.0)
 _SHARES: Final = (-0.5, 0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
@@ -264,12 +269,12 @@ class Metrics:
 
     def exposition(self) -> bytes:
         """Return all metrics in Prometheus's text format, over all workers where there are several."""
-        text: bytes = generate_latest(self._of_all_workers())
+        text: bytes = read_again(lambda: generate_latest(self._of_all_workers()))
         return text
 
     def families(self) -> list[Metric]:
         """Return what :meth:`exposition` says, as values: one family of samples per metric."""
-        return list(self._of_all_workers().collect())
+        return read_again(lambda: list(self._of_all_workers().collect()))
 
     def _of_all_workers(self) -> CollectorRegistry:
         if values.ValueClass is values.MutexValue:
@@ -277,6 +282,20 @@ class Metrics:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)
         return registry
+
+
+def read_again(read: Callable[[], Read]) -> Read:
+    """Return what ``read`` does; where it met a file that a worker was just making, it is called again.
+
+    prometheus-client reads the workers' files without a lock, and fails on one without its first bytes.
+    Raises what ``read`` does the fifth time.
+    """
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return read()
+        except (struct.error, ValueError, RuntimeError, FileNotFoundError):
+            time.sleep(_PAUSE_SECONDS)
+    return read()
 
 
 class Unobserved:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,9 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from prometheus_client import Metric
+from prometheus_client.mmap_dict import MmapedDict
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from feature_repo.settings import REPOSITORY_ROOT
-from serving.metrics import Metrics, Unobserved
+from serving.metrics import Metrics, Unobserved, read_again
 
 
 def counted(metrics: Metrics, series: str) -> float:
@@ -94,3 +98,27 @@ def test_a_view_is_told_with_its_instant_and_as_lost_once_the_store_has_none_of_
     assert counted(metrics, series) == noon.timestamp()
     metrics.views_as_of({"users": noon})
     assert counted(metrics, series) == 0
+
+
+def test_a_workers_file_that_is_just_being_made_is_read_again(tmp_path: Path) -> None:
+    file = tmp_path / "counter_1.db"
+    file.touch()
+    collector = MultiProcessCollector(None, str(tmp_path))
+    looks = 0
+
+    def look() -> list[Metric]:
+        nonlocal looks
+        looks += 1
+        if looks == 3:
+            MmapedDict(str(file)).close()  # as a worker makes it
+        return list(collector.collect())
+
+    assert read_again(look) == []
+    assert looks == 3
+
+
+def test_a_workers_file_that_stays_broken_is_told(tmp_path: Path) -> None:
+    (tmp_path / "counter_1.db").touch()
+    collector = MultiProcessCollector(None, str(tmp_path))
+    with pytest.raises(struct.error):
+        read_again(lambda: list(collector.collect()))
