@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
-from types import FrameType
 from typing import Any, Final
 
 import click
@@ -22,6 +20,7 @@ from experiments.records import DecisionRecord
 from experiments.service_time import analysis_instant
 from feature_repo.durations import Duration
 from feature_repo.settings import Settings
+from feature_repo.signals import on_stop_signals
 
 AGAIN_AFTER: Final = timedelta(minutes=1)
 """So long after a round that could not be, or sooner where rounds are more frequent, the next is tried."""
@@ -120,13 +119,5 @@ def _decided(asked: _Round, stopped: Callable[[], bool]) -> bool:
 def _stopping() -> Iterator[threading.Event]:
     """Yield an event that Ctrl-C and SIGTERM set: the decision in progress is carried out first."""
     stop = threading.Event()
-
-    def set_stop(_signal: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    before = {number: signal.signal(number, set_stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with on_stop_signals(lambda _signal, _frame: stop.set()):
         yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

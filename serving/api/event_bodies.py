@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
@@ -16,14 +16,13 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from feature_repo.ingest.validation import MOST_AHEAD
 from feature_repo.stream.event_record import Event
 from serving.api.instants import Instant
 from serving.api.models import NOT_BLANK, Device, Identifier, NewIdentifier
 
 MOST_EVENTS: Final = 1000
 """In one request."""
-MOST_AHEAD: Final = timedelta(minutes=5)
-"""How far an event may lie after the service's clock: clocks of devices differ."""
 
 EventType = Literal[
     "play", "progress", "complete", "pause", "search_after_browse", "hover", "thumbs_up", "thumbs_down"

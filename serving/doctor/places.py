@@ -15,6 +15,7 @@ from feature_repo import schema as s
 from feature_repo.history import STALE_AFTER
 from feature_repo.ingest.lake import Lake
 from feature_repo.ingest.publishing import STAGING
+from feature_repo.ingest.validation import MOST_AHEAD
 from feature_repo.log_tables import SHOWN_TILES
 from feature_repo.settings import Settings
 from serving.doctor.findings import Finding, Patient, bad, ok, warn
@@ -22,7 +23,6 @@ from serving.doctor.findings import Finding, Patient, bad, ok, warn
 _GIB: Final = 1024**3
 _NO_ROOM: Final = 1 * _GIB
 _LITTLE_ROOM: Final = 5 * _GIB
-_AHEAD: Final = timedelta(minutes=5)
 """So far after the service's clock an event is taken in."""
 _LEFT_OVER_AFTER: Final = timedelta(days=1)
 MAKE_DATA: Final = "make pipeline, or python -m feature_repo ingest --help for data of your own"
@@ -114,7 +114,7 @@ def events(patient: Patient) -> Iterator[Finding]:
         return
     age = patient.wall() - newest
     said = f"the newest is of {newest:%Y-%m-%dT%H:%M:%SZ}"
-    if age < -_AHEAD:
+    if age < -MOST_AHEAD:
         yield bad(
             "events",
             f"{said}, which is after this machine's clock, {patient.wall():%Y-%m-%dT%H:%M:%SZ}",

@@ -31,6 +31,7 @@ from serving.bundles import KeeperSettings
 from serving.experiment_desk import ExperimentPlaces
 from serving.service import HomepageService
 from serving.settings import LimitSettings, ServingSettings
+from tests.serving.in_memory_arrivals import opened_to_arrivals
 from training.bundle import BundleAliases, BundleContents, write_bundle
 
 NOW = datetime(2026, 3, 1, 20, tzinfo=UTC)
@@ -359,3 +360,10 @@ def page_of(small: SmallService) -> Callable[..., dict[str, Any]]:
         return page
 
     return ask
+
+
+@pytest.fixture
+def open_to_arrivals(unstarted: Any, contents: Any) -> Iterator[Any]:
+    """The small service with a place where titles and members come in."""
+    with opened_to_arrivals(unstarted, contents) as service:
+        yield service

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -14,13 +14,7 @@ import structlog
 from feature_repo import schema as s
 from serving.app import create_app
 from serving.arrivals import with_changes
-from tests.serving.in_memory_arrivals import RECORD, TOKEN, opened_to_arrivals
-
-
-@pytest.fixture
-def open_to_arrivals(unstarted: Any, contents: Any) -> Iterator[Any]:
-    with opened_to_arrivals(unstarted, contents) as service:
-        yield service
+from tests.serving.in_memory_arrivals import RECORD, TOKEN
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,13 +10,7 @@ import redis
 
 from feature_repo.arrivals import NewMember
 from serving.app import create_app
-from tests.serving.in_memory_arrivals import RECORD, TOKEN, opened_to_arrivals
-
-
-@pytest.fixture
-def open_to_arrivals(unstarted: Any, contents: Any) -> Iterator[Any]:
-    with opened_to_arrivals(unstarted, contents) as service:
-        yield service
+from tests.serving.in_memory_arrivals import RECORD, TOKEN
 
 
 @pytest.fixture
