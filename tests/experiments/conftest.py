@@ -16,6 +16,7 @@ from sqlalchemy import URL, create_engine, make_url, text, update
 from experiments.definitions import ExperimentDefinition
 from experiments.store import ExperimentStore
 from experiments.tables import EXPERIMENTS
+from tests.experiments.promoting_home import Home
 
 Define = Callable[..., ExperimentDefinition]
 Edit = Callable[..., None]
@@ -113,3 +114,9 @@ def define() -> Define:
         return ExperimentDefinition.model_validate(asked | rest)
 
     return definition
+
+
+@pytest.fixture
+def home(store: ExperimentStore, tmp_path: Path, define: Define) -> Home:
+    """A home in which decisions move the aliases of bundles."""
+    return Home(store, tmp_path / "marquee", define)
