@@ -81,11 +81,6 @@ class ShownPage:
         return len(self.of_tiles[s.TITLE_ID])
 
 
-_OF_PAGE: Final = frozenset({
-    s.PAGE_ID, s.USER_ID, s.EVENT_TIMESTAMP, s.DEVICE_TYPE, s.BUNDLE, s.HOLDOUT, *ARMS.values()
-})  # fmt: skip
-
-
 def _of_page(made: MadePage) -> dict[str, Any]:
     page = made.homepage
     return {
@@ -151,11 +146,11 @@ def _slots(shown: ShownPage) -> Columns:
 def _table(table: s.Table, pages: Sequence[ShownPage], columns: Sequence[Columns]) -> pa.Table:
     """Return the rows of all pages, each with its own ``columns``."""
     page = np.repeat(np.arange(len(pages)), [len(one[s.TITLE_ID]) for one in columns])
-    schema = table.arrow_schema
+    schema, of_page = table.arrow_schema, pages[0].of_page if pages else {}
     return pa.table(
         [
             pa.array([one.of_page[field.name] for one in pages], field.type).take(page)
-            if field.name in _OF_PAGE
+            if field.name in of_page
             else _column([one[field.name] for one in columns], field.type)
             for field in schema
         ],
