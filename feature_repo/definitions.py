@@ -17,6 +17,7 @@ from feature_repo.services import (
     ranker,
     ranker_members,
     ranker_titles,
+    taste_members,
     title_similarity,
     two_tower_members,
     two_tower_titles,
@@ -39,6 +40,6 @@ VIEWS = [
 ]  # fmt: skip
 ON_DEMAND_VIEWS = [ranking]
 SERVICES = [
-    als, two_tower_members, two_tower_titles, ranker_members, ranker_titles, ranker,
+    als, two_tower_members, two_tower_titles, taste_members, ranker_members, ranker_titles, ranker,
     homepage_member, homepage_titles, title_similarity,
 ]  # fmt: skip

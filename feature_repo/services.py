@@ -101,6 +101,16 @@ two_tower_members = FeatureService(
     ],
 )
 
+taste_members = FeatureService(
+    name="taste_members",
+    description="What a member's vectors are made of at the instant of a page.",
+    features=[
+        user_snapshot[[s.RECENT_TITLE_IDS, s.RECENT_WATCH_FRACTIONS, s.FIRST_WATCHED_AT]],
+        user_session[[s.SESSION_TITLE_IDS, s.SESSION_WATCH_FRACTIONS, s.SESSION_WATCHED_AT]],
+        user_picks[[s.SELECTED_TITLE_IDS]],
+    ],
+)
+
 two_tower_titles = FeatureService(
     name="two_tower_titles",
     description="What the item tower reads of a title.",

@@ -15,6 +15,7 @@ from feature_repo.store import TitleSnapshot
 from feature_repo.transforms.encoding import Arrays, encode
 from feature_repo.transforms.latest_titles import latest_titles
 from feature_repo.transforms.ranking import MEMBER_INPUTS
+from feature_repo.transforms.vector_solver import is_vector
 
 _TABLES = (
     s.USER_SNAPSHOT, s.USER_SESSION, s.USER_PROFILE, s.USER_PICKS, s.USER_HISTORY, s.USER_HIDDEN,
@@ -87,7 +88,7 @@ class Member:
         if self.als_vector is not None:
             return self.als_vector
         vector: NDArray[np.float32] = self.features[s.USER_EMBEDDING][0]
-        return vector if np.isfinite(vector).all() and vector.any() else None
+        return vector if is_vector(vector) else None
 
     @property
     def personal(self) -> bool:

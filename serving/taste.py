@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from feature_repo import schema as s
 from feature_repo.transforms.fold_in import updated_vector
-from feature_repo.transforms.member_prior import member_vector
-from feature_repo.transforms.picks import Taste, pick_weight, taste_history
+from feature_repo.transforms.picks import Taste, taste_at
 from feature_repo.transforms.towers import context_inputs, history_weights, user_tower
 from serving.eligibility import Visit
 from serving.members import Member
@@ -27,21 +26,14 @@ def with_taste(visit: Visit) -> Member:
     if not member.personal:
         return member
     rows, fractions = _history(visit)
-    weight = pick_weight(visit.request.now_us, member.first_watched_at)
     row_of = visit.state.catalogue.row_of
     picked = np.array([row_of[title] for title in member.picks if title in row_of], dtype=np.int64)
-    taste = taste_history(rows, fractions, picked, weight)
-    features = member.features
-    solved = member.embedding is None or (len(picked) > 0 and weight > 0)
-    if solved and len(taste.rows) and models.confidence is not None:
-        vector = member_vector(
-            taste.rows, taste.fractions, models.title_factors, models.gram, models.confidence, models.prior,
-            taste.weights,
-        )  # fmt: skip
-        features = {**features, s.USER_EMBEDDING: vector[None, :]}
-        member = replace(member, features=features)
-    else:
+    taste, picks_count = taste_at(visit.request.now_us, member.first_watched_at, rows, fractions, picked)
+    solved = models.solver.solved(member.embedding, taste, picks_count)
+    if solved is None:
         member = replace(member, als_vector=_updated(visit))
+    else:
+        member = replace(member, features={**member.features, s.USER_EMBEDDING: solved[None, :]})
     return replace(member, tower_vector=_tower_vector(visit, taste))
 
 
@@ -62,16 +54,16 @@ def vector_source(visit: Visit, member: Member) -> str:
 
 def _updated(visit: Visit) -> NDArray[np.float32] | None:
     """Return the stored ALS vector with what the member has watched since; None where that is nothing."""
-    member, models, row_of = visit.member, visit.state.models.taste, visit.state.catalogue.row_of
+    member, solver, row_of = visit.member, visit.state.models.taste.solver, visit.state.catalogue.row_of
     stored, before = member.embedding, frozenset(member.history)
     since = [(row_of[t], fraction) for t, fraction in member.recent if t in row_of and t not in before]
-    if stored is None or models.confidence is None or not since or not before:
+    if stored is None or solver.confidence is None or not since or not before:
         return None
     rows, fractions = zip(*since, strict=True)
     watched = np.array([row_of[title] for title in member.history if title in row_of], dtype=np.int64)
     return updated_vector(
         stored, watched, np.array(rows, dtype=np.int64), np.array(fractions, dtype=np.float32),
-        models.title_factors, models.gram, models.confidence,
+        solver.title_factors, solver.gram, solver.confidence,
     )  # fmt: skip
 
 

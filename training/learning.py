@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from feature_repo import schema as s
 from feature_repo.transforms.ranking import at_place
 from training.config import TrainingConfig
+from training.page_vectors import page_vectors
 from training.ranker import Ranker, RankingExamples, fit_ranker
 from training.ranker_examples import (
     CandidatePlan,
@@ -72,9 +73,8 @@ def fit_ranker_on_window(
             "lower ranker_share or bring more events"
         )
     cut = tiles.pages[int(len(tiles.pages) * (1 - VALIDATION_SHARE))]
-    examples = ranking_examples(
-        data.gateway, tiles, retrieval, partial(retrieval.member_vectors, data.gateway)
-    )
+    vectors_of = partial(page_vectors, data.gateway, retrieval)
+    examples = ranking_examples(data.gateway, tiles, retrieval, vectors_of)
     early, late = tiles.pages < cut, tiles.pages >= cut
     training, validation = _part(examples, early), _part(examples, late)
     ranker = _fit(training, validation, config)
@@ -104,7 +104,7 @@ def _tiles(data: TrainingData, retrieval: Retrieval, config: TrainingConfig) -> 
         if len(shown.labels):
             return shown, True
     drawn = tiles_from_candidates(
-        data.events, (start, end), retrieval, partial(retrieval.member_vectors, data.gateway),
+        data.events, (start, end), retrieval, partial(page_vectors, data.gateway, retrieval),
         plan=CandidatePlan(seed=config.seed), most_rows=config.ranker_rows,
     )  # fmt: skip
     return drawn, False

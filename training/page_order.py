@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from feature_repo import schema as s
 from feature_repo.transforms import candidate_mix as mix
 from feature_repo.transforms.calendar import epoch_microseconds
 from training.candidates import MixScorer
@@ -24,6 +25,7 @@ from training.evaluation.cases import EvaluationSet, ranked_lists
 from training.evaluation.scoring import Scorer
 from training.generating import contexts, generators_as_of
 from training.learning import FittedRanker
+from training.page_vectors import page_vectors
 from training.retrieval import Retrieval, retrieval_as_of
 from training.training_data import TrainingData
 from training.two_stage import TwoStageScorer
@@ -65,9 +67,12 @@ def choose_order(
     generators = replace(generators, cases=replace(generators.cases, user_rows=few))
     now = epoch_microseconds(window[0])
     user_ids, title_ids = retrieval.matrix.user_ids, retrieval.matrix.title_ids
+    instants, context = np.full(len(user_ids), now), contexts(data, window)
+    vectors = page_vectors(data.gateway, before, user_ids, instants, context[s.DEVICE_TYPE])
+    member = members_as_of(data.gateway, user_ids, instants)
     two_stage = TwoStageScorer(
-        fitted.ranker, generators, context=contexts(data, window),
-        member=members_as_of(data.gateway, user_ids, np.full(len(user_ids), now)),
+        fitted.ranker, generators, context=context,
+        member=vectors.in_members(member, np.arange(len(user_ids))),
         titles=titles_as_of(data.gateway, title_ids, np.full(len(title_ids), now)),
     )  # fmt: skip
     by_ranker = _ndcg(two_stage, generators.cases)

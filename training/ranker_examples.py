@@ -15,10 +15,12 @@ from feature_repo.store import FeatureGateway
 from feature_repo.transforms.calendar import epoch_microseconds
 from feature_repo.transforms.decay import MICROSECONDS_PER_DAY
 from feature_repo.transforms.ranking import FIRST_PLACE, ranking_features
+from feature_repo.transforms.vector_solver import is_vector
 from training.datasets import WatchEvents, members_as_of, text, titles_as_of
 from training.interactions import InteractionMatrix
+from training.page_vectors import PageVectors, VectorMaker
 from training.ranker import RankingExamples, ranking_label
-from training.retrieval import MemberVectors, Retrieval
+from training.retrieval import Retrieval
 
 _ROWS_AT_ONCE = 50_000
 LIKED_FRACTION = 0.5
@@ -95,7 +97,7 @@ def tiles_from_candidates(
     events: WatchEvents,
     window: tuple[datetime, datetime],
     retrieval: Retrieval,
-    member_vectors: MemberVectors,
+    vectors_of: VectorMaker,
     *,
     plan: CandidatePlan,
     most_rows: int,
@@ -105,7 +107,8 @@ def tiles_from_candidates(
     One page per member and day in the window, at the member's first watch of the day. Titles watched
     before that day are left out, as a page leaves them out; a candidate watched that day to at least
     LIKED_FRACTION is a hit. Pages without a hit say nothing and are left out. ``retrieval`` must be fitted
-    on what was known before the window; ``member_vectors`` gives its user tower's vectors.
+    on what was known before the window; ``vectors_of`` makes members' vectors with
+    its models.
     """
     rng = np.random.default_rng(plan.seed)
     seen = retrieval.watched
@@ -114,12 +117,12 @@ def tiles_from_candidates(
     generators = _Generators(retrieval, plan)
     days = list(_member_days(events, users, window))
     first = np.array([rows[0] for rows in days], dtype=np.int64)
-    vectors = member_vectors(events.user_ids[first], events.timestamps[first], events.device_types[first])
+    vectors = vectors_of(events.user_ids[first], events.timestamps[first], events.device_types[first])
     pages = []
-    for rows, vector in zip(days, vectors, strict=True):
+    for rows, core, tower in zip(days, vectors.core, vectors.tower, strict=True):
         user, now = int(users[rows[0]]), int(events.timestamps[rows[0]])
         before = np.concatenate([seen.fractions[user].indices, history.before(user, now)])
-        candidates = generators.propose(user, vector, before)
+        candidates = generators.propose(core, tower, before)
         liked = titles[rows][events.watch_fractions[rows] >= LIKED_FRACTION]
         hits = np.isin(candidates, liked)
         if hits.any():
@@ -129,19 +132,22 @@ def tiles_from_candidates(
 
 
 def ranking_examples(
-    gateway: FeatureGateway, tiles: ShownTiles, retrieval: Retrieval, member_vectors: MemberVectors
+    gateway: FeatureGateway, tiles: ShownTiles, retrieval: Retrieval, vectors_of: VectorMaker
 ) -> RankingExamples:
     """Return the ranker's matrix for the tiles, each row with the features of its own instant.
 
-    ``retrieval`` and its ``member_vectors`` say how near each title lies to its member by the towers; it must
-    be fitted on what was known before the first tile.
+    ``retrieval`` must be fitted on what was known before the first tile. ``vectors_of`` makes members'
+    vectors with its models: as on a page, who had none stored has one solved from what they had watched and
+    picked.
     """
-    member = members_as_of(gateway, tiles.user_ids, tiles.instants)
+    _, first, page_of = np.unique(tiles.pages, return_index=True, return_inverse=True)
+    pages = vectors_of(tiles.user_ids[first], tiles.instants[first], tiles.device_types[first])
+    member = pages.in_members(members_as_of(gateway, tiles.user_ids, tiles.instants), page_of)
     title = titles_as_of(gateway, tiles.title_ids, tiles.instants)
     context = {
         s.REQUEST_TIMESTAMP: tiles.instants.astype(np.float64),
         s.DEVICE_TYPE: tiles.device_types,
-        s.TWO_TOWER_SCORE: _two_tower_scores(tiles, retrieval, member_vectors),
+        s.TWO_TOWER_SCORE: _two_tower_scores(tiles, page_of, pages, retrieval),
         s.ROW_INDEX: tiles.row_indices,
         s.POSITION: tiles.positions,
     }
@@ -149,15 +155,13 @@ def ranking_examples(
 
 
 def _two_tower_scores(
-    tiles: ShownTiles, retrieval: Retrieval, member_vectors: MemberVectors
+    tiles: ShownTiles, page_of: NDArray[np.int64], pages: PageVectors, retrieval: Retrieval
 ) -> NDArray[np.float32]:
     """Return the inner product of each tile's member and title vectors, (n,); NaN for unknown titles."""
-    _, first, page_of = np.unique(tiles.pages, return_index=True, return_inverse=True)
-    vectors = member_vectors(tiles.user_ids[first], tiles.instants[first], tiles.device_types[first])
     rows = retrieval.matrix.title_rows(tiles.title_ids)
     scores = np.empty(len(rows), dtype=np.float32)
     for part in np.array_split(np.arange(len(scores)), max(1, len(scores) // _ROWS_AT_ONCE)):
-        scores[part] = (vectors[page_of[part]] * retrieval.title_vectors[rows[part]]).sum(axis=1)
+        scores[part] = (pages.tower[page_of[part]] * retrieval.title_vectors[rows[part]]).sum(axis=1)
     scores[rows < 0] = np.nan
     return scores
 
@@ -214,18 +218,20 @@ class _Generators:
         self._trained = retrieval.matrix.title_viewers > 0
 
     def propose(
-        self, user: int, vector: NDArray[np.float32], watched: NDArray[np.int64]
+        self, core: NDArray[np.float32], tower: NDArray[np.float32], watched: NDArray[np.int64]
     ) -> NDArray[np.int64]:
-        """Return the distinct titles that are proposed to a member, without those ``watched`` (-1: none)."""
+        """Return the distinct titles that are proposed to a member, without those ``watched`` (-1: none).
+
+        ``core`` and ``tower`` are the member's vectors, the former NaN where there is none.
+        """
         allowed = np.ones(len(self._popularity), dtype=bool)
         allowed[watched[watched >= 0]] = False
-        factors = self._retrieval.factors
         proposed = [
             _best(self._popularity, allowed, self._plan.popular),
-            _best(self._retrieval.title_vectors @ vector, allowed, self._plan.two_tower),
+            _best(self._retrieval.title_vectors @ tower, allowed, self._plan.two_tower),
         ]
-        if factors.user_factors[user].any():
-            scores = factors.title_factors @ factors.user_factors[user]
+        if is_vector(core):
+            scores = self._retrieval.factors.title_factors @ core
             proposed.append(_best(scores, allowed & self._trained, self._plan.core))
         return np.unique(np.concatenate(proposed))
 

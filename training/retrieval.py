@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -11,9 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_repo.progress import Progress
-from feature_repo.store import FeatureGateway
 from feature_repo.transforms.member_prior import with_prior
-from feature_repo.transforms.towers import context_inputs
 from training.als import fit_als
 from training.bpr import fit_bpr
 from training.config import TrainingConfig
@@ -24,12 +21,9 @@ from training.factors import Factors
 from training.interactions import InteractionMatrix
 from training.training_data import TrainingData, interactions_as_of, watched_as_of
 from training.two_tower import TwoTower
-from training.two_tower_examples import member_histories, tower_examples
+from training.two_tower_examples import tower_examples
 
 CoreModel = Literal["als", "bpr"]
-
-MemberVectors = Callable[[NDArray[np.str_], NDArray[np.int64], NDArray[np.str_]], NDArray[np.float32]]
-"""(user_ids, instants in µs, device_types), n each, to two-tower vectors (n, 256)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +43,6 @@ class Retrieval:
     tower: TwoTower
     title_vectors: NDArray[np.float32]
     content_to_als: NDArray[np.float32]
-
-    def member_vectors(
-        self,
-        gateway: FeatureGateway,
-        user_ids: NDArray[np.str_],
-        instants: NDArray[np.int64],
-        device_types: NDArray[np.str_],
-    ) -> NDArray[np.float32]:
-        """Return the user tower's vectors, float32 (n, 256), of members at instants (µs) on devices.
-
-        Histories are those the feature store knew at the instant.
-        """
-        history, mask = member_histories(gateway, user_ids, instants, self.tower.title_ids)
-        context = context_inputs(instants.astype(np.float64), device_types)
-        return self.tower.user_vectors(history, mask, context)
 
 
 def fit_retrieval(

@@ -116,13 +116,24 @@ def member_histories(
             {s.USER_ID: user_ids[part], s.EVENT_TIMESTAMP: pa.array(instants[part]).cast(INSTANT)}
         )
         answer = gateway.historical("two_tower_members", entities)
-        codes, fractions = latest_codes(
-            _places(answer, s.SESSION_TITLE_IDS, s.SESSION_WATCH_FRACTIONS, vocabulary),
-            _places(answer, s.RECENT_TITLE_IDS, s.RECENT_WATCH_FRACTIONS, vocabulary),
-        )
+        codes, fractions = latest_watched(answer, vocabulary)
         history[part] = np.maximum(codes, 0)
         mask[part] = np.where(codes >= 0, history_weights(fractions), 0)
     return history, mask
+
+
+def latest_watched(
+    answer: pa.Table, vocabulary: pa.StringArray
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Return the latest titles of each row as places in ``vocabulary``, and how far each was watched.
+
+    Both are (n, RECENT_TITLES), latest first, with the code -1 in free places and for titles that are not in
+    the vocabulary. ``answer`` has the columns of the service "two_tower_members".
+    """
+    return latest_codes(
+        _places(answer, s.SESSION_TITLE_IDS, s.SESSION_WATCH_FRACTIONS, vocabulary),
+        _places(answer, s.RECENT_TITLE_IDS, s.RECENT_WATCH_FRACTIONS, vocabulary),
+    )
 
 
 def _first_met(events: WatchEvents) -> NDArray[np.int64]:

@@ -65,3 +65,19 @@ def taste_history(
         np.concatenate([fractions, np.full(len(picked), PICK_FRACTION, dtype=np.float32)]),
         np.concatenate([certain, np.full(len(picked), weight, dtype=np.float32)]),
     )
+
+
+def taste_at(
+    now_us: float,
+    first_watched_at_us: float,
+    watched_rows: NDArray[np.integer[Any]],
+    watched_fractions: NDArray[np.floating[Any]],
+    picked_rows: NDArray[np.integer[Any]],
+) -> tuple[Taste, bool]:
+    """Return a member's taste at an instant, and whether what they picked still counts in it.
+
+    Arguments as for :func:`pick_weight` and :func:`taste_history`.
+    """
+    weight = pick_weight(now_us, first_watched_at_us)
+    picks_count = len(picked_rows) > 0 and weight > 0
+    return taste_history(watched_rows, watched_fractions, picked_rows, weight), picks_count

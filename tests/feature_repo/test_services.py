@@ -117,6 +117,10 @@ def test_the_towers_read_the_history_of_a_member_and_the_content_of_a_title() ->
     assert features_of(services.two_tower_members) == [
         s.RECENT_TITLE_IDS, s.RECENT_WATCH_FRACTIONS, s.SESSION_TITLE_IDS, s.SESSION_WATCH_FRACTIONS,
     ]  # fmt: skip
+    assert set(features_of(services.taste_members)) == {
+        *features_of(services.two_tower_members),
+        s.FIRST_WATCHED_AT, s.SESSION_WATCHED_AT, s.SELECTED_TITLE_IDS,
+    }  # fmt: skip
     assert set(features_of(services.two_tower_titles)) == {
         s.GENRE_VECTOR, s.ORIGINAL_LANGUAGE, s.RELEASE_YEAR, s.CAST_VECTOR, s.SYNOPSIS_EMBEDDING,
     }  # fmt: skip

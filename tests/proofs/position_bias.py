@@ -36,6 +36,7 @@ from training.evaluation.cases import EvaluationSet
 from training.evaluation.truth import PlayProbability
 from training.generating import contexts, generators_as_of
 from training.learning import VALIDATION_SHARE
+from training.page_vectors import page_vectors
 from training.position_bias import GAIN, NOT_TOLD, TOLD, compare, learned_examination
 from training.ranker import Ranker, RankingExamples, fit_ranker
 from training.ranker_examples import ShownTiles, ranking_examples, tiles_from_impressions
@@ -140,7 +141,7 @@ def position_bias(members: int, seeds: int) -> None:
             data.lake, windows.ranker_start, windows.test_start,
             most_rows=config.ranker_rows, seed=config.seed,
         )  # fmt: skip
-        matrix = ranking_examples(gateway, tiles, first, partial(first.member_vectors, gateway)).matrix
+        matrix = ranking_examples(gateway, tiles, first, partial(page_vectors, gateway, first)).matrix
         second = retrieval_as_of(data, windows.test_start, config, first)
         scorer, cases, probability = scoring(data, second, config, settings, world)
     plays = world.play_probability(

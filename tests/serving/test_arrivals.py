@@ -191,7 +191,7 @@ def test_a_damaged_arrival_is_refused_and_the_others_come_in(
     refusals = [log["titles"] for log in logs if log["event"] == "titles refused"]
     assert refusals == [["damaged"]]
     assert list(open_to_arrivals.service.state.catalogue.title_ids[160:]) == ["before", "later"]
-    assert np.isfinite(open_to_arrivals.service.state.models.taste.gram).all()
+    assert np.isfinite(open_to_arrivals.service.state.models.taste.solver.gram).all()
     assert "later" in shown(client)
 
 

@@ -9,14 +9,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from feature_repo import schema as s
 from feature_repo.transforms.ranking import RANKING_FEATURES, at_place
+from feature_repo.transforms.towers import context_inputs
 from tests.proofs.off_policy import Covered, Population, covered, drawn, population
 from training.bundle import BundleContents, load_bundle
 from training.off_policy import LOGGING, choices, evaluate_off_policy, offered_features, tower_scores
+from training.page_vectors import PageVectors
 from training.ranker import Ranker, RankerConfig, fit_ranker
 from training.ranker_examples import ShownTiles, ranking_examples
 from training.retrieval import Retrieval
 from training.two_tower import TwoTower, TwoTowerConfig
+from training.two_tower_examples import member_histories
 
 if TYPE_CHECKING:
     from tests.conftest import TrainedService
@@ -101,10 +105,16 @@ def test_the_features_are_those_that_training_computes_of_a_tile_at_that_place(
         contents.content_to_als,
     )  # type: ignore[arg-type]
     gateway = trained_service.gateway
-    examples = ranking_examples(
-        gateway, tiles, retrieval, lambda *asked: retrieval.member_vectors(gateway, *asked)
-    )
-    np.testing.assert_array_equal(matrix[: len(of)], examples.matrix)
+
+    def as_stored(user_ids: np.ndarray, instants: np.ndarray, devices: np.ndarray) -> PageVectors:
+        history, mask = member_histories(gateway, user_ids, instants, contents.title_ids)
+        towers = tower.user_vectors(history, mask, context_inputs(instants.astype(np.float64), devices))
+        unsolved = np.full((len(user_ids), s.ALS_DIMENSIONS), np.nan, dtype=np.float32)
+        return PageVectors(unsolved, np.zeros(len(user_ids), dtype=bool), towers)
+
+    examples = ranking_examples(gateway, tiles, retrieval, as_stored)
+    # The towers multiply other batches, which rounds otherwise.
+    np.testing.assert_allclose(matrix[: len(of)], examples.matrix, rtol=1e-4, atol=1e-6)
 
 
 def test_a_policy_chooses_as_a_page_would_whatever_the_place_of_the_slot(

@@ -17,6 +17,7 @@ from feature_repo.transforms.ranking import RANKING_FEATURES
 from training.datasets import WatchEvents
 from training.factors import Factors
 from training.interactions import InteractionMatrix
+from training.page_vectors import PageVectors, VectorMaker
 from training.ranker_examples import (
     CandidatePlan,
     ShownTiles,
@@ -134,14 +135,22 @@ def retrieval(seen: InteractionMatrix) -> Retrieval:
     return Retrieval(NOON, seen, seen, factors, tower, vectors, np.zeros((2, 2), dtype=np.float32))
 
 
-def toward_the_last(user_ids: np.ndarray, _instants: np.ndarray, _devices: np.ndarray) -> np.ndarray:
-    """A user tower in one dimension."""
-    return np.ones((len(user_ids), 1), dtype=np.float32)
+def toward_the_last(user_ids: np.ndarray, _instants: np.ndarray, _devices: np.ndarray) -> PageVectors:
+    """The stored core vectors, and a user tower in one dimension."""
+    core = np.where((user_ids == "ann")[:, None], [[1, 0]], np.nan).astype(np.float32)
+    solved, tower = np.zeros(len(user_ids), dtype=bool), np.ones((len(user_ids), 1), dtype=np.float32)
+    return PageVectors(core, solved, tower)
 
 
-def candidates(events: WatchEvents, retrieval: Retrieval, most_rows: int = 100, **plan: int) -> ShownTiles:
+def candidates(
+    events: WatchEvents,
+    retrieval: Retrieval,
+    vectors_of: VectorMaker = toward_the_last,
+    most_rows: int = 100,
+    **plan: int,
+) -> ShownTiles:
     whole = CandidatePlan(**({"core": 1, "two_tower": 0, "popular": 2, "negatives": 10} | plan))
-    return tiles_from_candidates(events, WINDOW, retrieval, toward_the_last, plan=whole, most_rows=most_rows)
+    return tiles_from_candidates(events, WINDOW, retrieval, vectors_of, plan=whole, most_rows=most_rows)
 
 
 def of_page(tiles: ShownTiles, page: int = 0) -> dict[str, float]:
@@ -222,6 +231,19 @@ def test_a_member_without_a_vector_is_shown_what_is_popular(retrieval: Retrieval
     assert of_page(tiles) == {"t4": 1.0, "t3": 0.0}
 
 
+def test_who_has_a_vector_solved_from_what_they_watched_is_proposed_what_is_near_it(
+    retrieval: Retrieval,
+) -> None:
+    def solved(user_ids: np.ndarray, *_: np.ndarray) -> PageVectors:
+        core = np.tile(np.array([-1, 0], np.float32), (len(user_ids), 1))
+        return PageVectors(core, np.ones(len(user_ids), bool), np.ones((len(user_ids), 1), np.float32))
+
+    # On her second day: t0 and t2 she has watched, so that t1, though far from her, is the nearest.
+    days = log((NOON, "ann", "t2", 1.0), (NOON + DAY, "ann", "t1", 1.0))
+    tiles = candidates(days, retrieval, solved, core=1, popular=0)
+    assert of_page(tiles) == {"t1": 1.0}
+
+
 @pytest.mark.parametrize(
     ("at", "pages"),
     [(NOON - timedelta(microseconds=1), 0), (NOON, 1), (WINDOW[1] - HOUR, 1), (WINDOW[1], 0)],
@@ -280,3 +302,30 @@ def test_each_row_has_the_features_of_its_own_instant(
     assert examples.labels.tolist() == [1.0, 0.0]
     assert examples.groups is not None
     assert examples.groups.tolist() == [0, 1]
+
+
+def test_the_ranker_learns_from_the_vector_that_a_page_would_have_solved(
+    gateway: FeatureGateway, lake: Lake, make_rows: MakeRows, retrieval: Retrieval
+) -> None:
+    for table in s.FEATURE_TABLES:
+        lake.replace(table, table.arrow_schema.empty_table())
+    first_axis = [1.0] + [0.0] * (s.ALS_DIMENSIONS - 1)
+    stored = {s.USER_ID: "ann", s.EVENT_TIMESTAMP: NOON, s.USER_EMBEDDING: first_axis}
+    title = {s.TITLE_ID: "t1", s.EVENT_TIMESTAMP: NOON, s.TITLE_EMBEDDING: [3 * x for x in first_axis]}
+    lake.replace(s.USER_ALS_EMBEDDING, make_rows(s.USER_ALS_EMBEDDING, [stored]))
+    lake.replace(s.TITLE_ALS_EMBEDDING, make_rows(s.TITLE_ALS_EMBEDDING, [title]))
+
+    def solved_for_bob(user_ids: np.ndarray, *_: np.ndarray) -> PageVectors:
+        core = np.full((len(user_ids), s.ALS_DIMENSIONS), np.nan, dtype=np.float32)
+        core[user_ids == "bob"] = [2 * x for x in first_axis]
+        return PageVectors(core, user_ids == "bob", np.ones((len(user_ids), 1), np.float32))
+
+    users = np.array(["ann", "bob", "cyd", "bob"])
+    ones = np.ones(len(users), dtype=np.float32)
+    tiles = ShownTiles(
+        users, np.full(len(users), "t1"), np.full(len(users), epoch_microseconds(NOON + HOUR)),
+        np.full(len(users), "tv"), np.array([0, 1, 2, 3]), ones, ones, ones,
+    )  # fmt: skip
+    examples = ranking_examples(gateway, tiles, retrieval, solved_for_bob)
+    scores = examples.matrix[:, RANKING_FEATURES.index("als_score")]
+    np.testing.assert_array_equal(scores, [3, 6, np.nan, 6])  # stored, solved, of whom nothing is known

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from feature_repo import schema as s
 from feature_repo.transforms.encoding import Arrays
-from feature_repo.transforms.fold_in import gram_matrix
 from feature_repo.transforms.latest_titles import latest_titles
-from feature_repo.transforms.member_prior import MemberPrior, member_vector
-from feature_repo.transforms.picks import Taste, pick_weight, taste_history
+from feature_repo.transforms.picks import Taste, taste_at
 from feature_repo.transforms.towers import context_inputs, history_weights, user_tower
+from feature_repo.transforms.vector_solver import VectorSolver
 from training.bundle import BundleContents
 
 _RELATIVE, _ABSOLUTE = 1e-4, 1e-6
@@ -37,12 +36,9 @@ class BundleTaste:
         return {user: row for row, user in enumerate(self.contents.user_ids.tolist())}
 
     @cached_property
-    def _gram(self) -> NDArray[np.float32]:
-        return gram_matrix(self.contents.title_factors)
-
-    @cached_property
-    def _prior(self) -> MemberPrior:
-        return MemberPrior.of(self.contents.user_factors)
+    def _solver(self) -> VectorSolver:
+        contents = self.contents
+        return VectorSolver.of(contents.title_factors, contents.user_factors, contents.confidence)
 
     def rows(self, title_ids: NDArray[np.str_]) -> NDArray[np.int64]:
         """Return the bundle's row of each title, -1 for those that came after it."""
@@ -83,14 +79,9 @@ class BundleTaste:
         vector = stored[s.USER_EMBEDDING][0]
         if str(stored[s.MODEL_VERSION][0]) not in versions:
             vector = self._own_vector(user_id)
-        taste, picked = self._taste(stored, now_us)
-        confidence = self.contents.confidence
-        known = bool(np.isfinite(vector).all() and vector.any())
-        if confidence is not None and len(taste.rows) and (picked or not known):
-            vector = member_vector(
-                taste.rows, taste.fractions, self.contents.title_factors, self._gram, confidence, self._prior,
-                taste.weights,
-            )  # fmt: skip
+        taste, picks_count = self._taste(stored, now_us)
+        solved = self._solver.solved(vector, taste, picks_count)
+        vector = vector if solved is None else solved
         weights = self.contents.tower_weights
         context = context_inputs(np.array([now_us]), np.array([device]))
         tower: NDArray[np.float32] = user_tower(
@@ -116,7 +107,5 @@ class BundleTaste:
         rows = np.array([row for row, _ in known], dtype=np.int64)
         fractions = np.array([fraction for _, fraction in known], dtype=np.float32)
         first = float(np.fmin(stored[s.FIRST_WATCHED_AT][0], stored[s.SESSION_WATCHED_AT][0]))
-        weight = pick_weight(now_us, first)
         picks = [row_of[t] for t in map(str, stored[s.SELECTED_TITLE_IDS][0]) if t in row_of]
-        picked = np.array(picks, dtype=np.int64)
-        return taste_history(rows, fractions, picked, weight), len(picked) > 0 and weight > 0
+        return taste_at(now_us, first, rows, fractions, np.array(picks, dtype=np.int64))

@@ -6,7 +6,7 @@ import pytest
 from feature_repo.transforms.confidence import Confidence
 from feature_repo.transforms.fold_in import gram_matrix
 from feature_repo.transforms.member_prior import FEW_TITLES, MemberPrior, member_vector
-from feature_repo.transforms.picks import PICK_FRACTION, pick_weight, taste_history
+from feature_repo.transforms.picks import PICK_FRACTION, pick_weight, taste_at, taste_history
 
 HOUR = 3_600_000_000.0
 
@@ -34,6 +34,21 @@ def test_a_pick_that_was_watched_counts_as_watched() -> None:
 def test_without_picks_that_count_there_is_only_what_was_watched(picks: list[int], weight: float) -> None:
     taste = taste_history(np.array([4]), np.array([0.9]), np.array(picks, dtype=np.int64), weight)
     assert taste.rows.tolist() == [4]
+
+
+@pytest.mark.parametrize(
+    ("hours", "picked", "count", "rows"),
+    [(36, [7], True, [4, 7]), (72, [7], False, [4]), (36, [], False, [4]), (36, [4], True, [4])],
+    ids=["halfway", "gone", "nothing picked", "picked and watched"],
+)
+def test_a_taste_at_an_instant_says_whether_picks_still_count(
+    hours: float, picked: list[int], count: bool, rows: list[int]
+) -> None:
+    now = 1e15
+    picked_rows = np.array(picked, dtype=np.int64)
+    taste, picks_count = taste_at(now, now - hours * HOUR, np.array([4]), np.array([0.9]), picked_rows)
+    assert (picks_count, taste.rows.tolist()) == (count, rows)
+    assert taste.weights.tolist() == [1.0, 0.5][: len(rows)]
 
 
 @pytest.mark.parametrize("watched", [1, FEW_TITLES + 5])
