@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 from feast import FeatureService, FeatureStore, FeatureView
+from feast.errors import FeastObjectNotFoundException
 from feast.utils import _convert_arrow_to_proto
 from numpy.typing import NDArray
 
@@ -36,7 +37,7 @@ from feature_repo.transforms.encoding import Arrays
 from feature_repo.transforms.ranking import RANKING_FEATURES_HASH
 from feature_repo.view_freshness import forget_newest, newest_rows, note_materialized
 
-__all__ = ["FeatureGateway", "MaterializationError", "TitleSnapshot"]
+__all__ = ["FeatureGateway", "MaterializationError", "NotAppliedError", "TitleSnapshot"]
 
 HOMEPAGE_MEMBER: Final = "homepage_member"
 HOMEPAGE_TITLES: Final = "homepage_titles"
@@ -50,6 +51,10 @@ TITLE_TABLES: Final = (s.TITLE_METADATA, s.TITLE_STATISTICS, s.TITLE_ALS_EMBEDDI
 _CONTENT_TABLES: Final = (s.TITLE_METADATA, s.TITLE_CONTENT)
 _SNAPSHOT_BATCH: Final = 1_000
 _UNKNOWN: Final = "\x00unknown"
+
+
+class NotAppliedError(FeastObjectNotFoundException):  # type: ignore[misc]
+    """The registry does not know what the code defines: it was applied by an older one, or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +160,17 @@ class FeatureGateway:
         return own
 
     def service(self, name: str) -> FeatureService:
-        """Return a registered feature service; looked up once, since a look-up costs milliseconds."""
+        """Return a registered feature service; looked up once, since a look-up costs milliseconds.
+
+        Raises :class:`NotAppliedError` for one that the registry does not know.
+        """
         if name not in self._services:
-            self._services[name] = self._store.get_feature_service(name)
+            try:
+                self._services[name] = self._store.get_feature_service(name)
+            except FeastObjectNotFoundException as error:
+                raise NotAppliedError(
+                    f"{error}; `python -m feature_repo apply` registers what this version defines"
+                ) from error
         return self._services[name]
 
     def schema_hash(

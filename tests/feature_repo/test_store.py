@@ -11,7 +11,7 @@ from feature_repo import schema as s
 from feature_repo.ingest.lake import Lake
 from feature_repo.materialization import MaterializationError
 from feature_repo.settings import Settings
-from feature_repo.store import FeatureGateway
+from feature_repo.store import FeatureGateway, NotAppliedError
 from feature_repo.title_views import title_statistics
 
 MakeRows = Callable[..., pa.Table]
@@ -131,3 +131,8 @@ def test_a_table_can_be_left_as_it_is_online(filled: FeatureGateway, lake: Lake,
     arrived = filled.materialize(NOON - timedelta(days=1), NOON, without=[s.USER_ALS_EMBEDDING])
     assert s.USER_ALS_EMBEDDING.name not in arrived
     assert filled.member_features("ann", LATER)[s.MODEL_VERSION].tolist() == ["x"]
+
+
+def test_a_service_that_the_registry_does_not_know_is_named_with_the_remedy(gateway: FeatureGateway) -> None:
+    with pytest.raises(NotAppliedError, match=r"two_stage_members .*`python -m feature_repo apply`"):
+        gateway.service("two_stage_members")
