@@ -6,7 +6,9 @@ follows within seconds (:mod:`serving.bundles`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -61,6 +63,17 @@ class BundleChangeError(ValueError):
     """A bundle cannot be put in service, or there is none to go back to."""
 
 
+class AliasNotWrittenError(RuntimeError):
+    """The aliases could not be written, so that nothing changed; the message names the remedy."""
+
+    def __init__(self, cause: OSError) -> None:
+        reason = type(cause).__name__ if cause.errno is None else os.strerror(cause.errno)
+        super().__init__(
+            f"the aliases of the bundles cannot be written ({reason}), so that nothing has changed: make "
+            "room on their disk, or let the server write to it, and ask again"
+        )
+
+
 class BundleDesk:
     """Looks at and changes which of the bundles under ``root`` serves.
 
@@ -94,8 +107,8 @@ class BundleDesk:
     def activate(self, version: str, alias: str) -> AliasChange:
         """Point an alias to a bundle that can be read; one refused before is tried again by every worker.
 
-        Raises :class:`UnknownBundleError`, and :class:`BundleChangeError` with the reason where the bundle
-        cannot serve; then nothing has changed.
+        Raises :class:`UnknownBundleError`, :class:`BundleChangeError` with the reason where the bundle cannot
+        serve, and :class:`AliasNotWrittenError`; then nothing has changed.
         """
         if alias not in ALIASES:
             raise BundleChangeError(f"alias {alias!r}: use {' or '.join(ALIASES)}")
@@ -105,16 +118,21 @@ class BundleDesk:
             )
         try:
             self._check(version)
-            change = self._aliases.set(alias, version)
+            with _writing():
+                change = self._aliases.set(alias, version)
         except ValueError as error:  # a BundleError is one
             raise BundleChangeError(str(error)) from error
         self._refusals.clear(version)
         return change
 
     def roll_back(self) -> AliasChange:
-        """Put the champion before back; raises :class:`BundleChangeError` where there is none."""
+        """Put the champion before back.
+
+        Raises :class:`BundleChangeError` where there is none, and :class:`AliasNotWrittenError`.
+        """
         try:
-            change = self._aliases.roll_back()
+            with _writing():
+                change = self._aliases.roll_back()
         except BundleError as error:
             raise BundleChangeError(str(error)) from error
         self._refusals.clear(change.version)
@@ -140,6 +158,14 @@ class BundleDesk:
             headline=headline(manifest.metrics),
             refused=refused.get(version),
         )
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise AliasNotWrittenError(error) from error
 
 
 def headline(metrics: Mapping[str, Any]) -> dict[str, dict[str, float]]:

@@ -22,6 +22,7 @@ from feature_repo.arrivals import NotTakenInError, UnknownTitleError
 from feature_repo.stream.event_log import EventLogError
 from serving.api.models import NOT_BLANK, InvalidParameter, Problem
 from serving.arm_preparation import TreatmentRefusedError
+from serving.bundle_desk import AliasNotWrittenError
 from serving.deletions import UnknownDeletionError
 from serving.intake import AlreadyMemberError
 from serving.load import OverloadedError
@@ -70,7 +71,8 @@ def register_problems(app: Flask) -> None:
     app.register_error_handler(AlreadyMemberError, _already_member)
     app.register_error_handler(RedisError, _store_away)
     app.register_error_handler(EventLogError, _log_away)
-    app.register_error_handler(NotTakenInError, _not_taken_in)
+    app.register_error_handler(NotTakenInError, _disk_away)
+    app.register_error_handler(AliasNotWrittenError, _disk_away)
     app.register_error_handler(NotReadyError, _not_ready)
     app.register_error_handler(BundleNotHeldError, _not_held)
     app.register_error_handler(OverloadedError, _overloaded)
@@ -171,8 +173,8 @@ def _log_away(error: EventLogError) -> Response:
     return _again_later("the event log does not answer; nothing was taken in: send it again later")
 
 
-def _not_taken_in(error: NotTakenInError) -> Response:
-    _log.error("the lake cannot be written", path=request.path, reason=str(error.__cause__))
+def _disk_away(error: NotTakenInError | AliasNotWrittenError) -> Response:
+    _log.error("the disk cannot be written", path=request.path, reason=str(error.__cause__))
     return _again_later(str(error))
 
 

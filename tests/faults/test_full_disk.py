@@ -14,6 +14,7 @@ from feature_repo.ingest.lake import Lake
 from tests.faults.conftest import Victim
 from tests.faults.declarations import fault
 from tests.faults.small_disk import SmallDisk, small_disk
+from training.bundle import CHALLENGER, BundleAliases
 
 TITLE = {"name": "Night Ferry", "genres": ["Drama"], "synopsis": "A ship at sea."}
 ADMIN = {"Authorization": "Bearer secret"}
@@ -24,6 +25,12 @@ MEMBERS_WHO_FIT = 50
 
 def take_in_title(victim: Victim) -> TestResponse:
     return victim.client.put("/v1/titles/night-ferry", json=TITLE, headers=ADMIN)
+
+
+def activate(victim: Victim) -> TestResponse:
+    version = victim.service.state.models.version
+    body = {"alias": "challenger"}
+    return victim.client.post(f"/v1/bundles/{version}/activate", json=body, headers=ADMIN)
 
 
 def sign_up(victim: Victim, user_id: str) -> TestResponse:
@@ -58,8 +65,8 @@ def victim(disk: SmallDisk, victim_of: Callable[[Path], Victim]) -> Victim:
     "disk full (home and lake)",
     noticed="writes fail: errors in the log, `marquee_impressions_queued` grows",
     members_get=(
-        "their pages as ever; impressions wait in memory; a new title or member is refused, not half taken "
-        "in: 503 with Retry-After, which names the remedy"
+        "their pages as ever; impressions wait in memory; a new title or member, or another bundle, is "
+        "refused, not half taken in: 503 with Retry-After, which names the remedy"
     ),
     heals="what waits is written once there is room, up to the queue's length",
 )
@@ -71,17 +78,19 @@ def test_a_full_disk(victim: Victim, disk: SmallDisk) -> None:
     disk.fill()
     written = victim.metric("marquee_impressions_written_total")
     pages = [victim.page(known) for _ in range(3)]
-    for refused in (take_in_title(victim), refused_sign_up(victim, disk)):
+    for refused in (take_in_title(victim), refused_sign_up(victim, disk), activate(victim)):
         assert (refused.status_code, refused.mimetype) == (503, "application/problem+json"), refused.text
         assert "make room" in refused.get_json()["detail"]
         assert refused.headers["Retry-After"] == "1"
     assert victim.client.get("/v1/titles/night-ferry/similar").status_code == 404
+    assert BundleAliases(victim.settings.bundles).get(CHALLENGER) is None
     assert lake.read(s.TITLES).num_rows == titles
     assert victim.metric("marquee_impressions_written_total") == written
     disk.make_room()
     assert take_in_title(victim).status_code == 201
     assert sign_up(victim, "zoe").status_code == 201
     assert lake.read(s.TITLES).num_rows == titles + 1
+    assert activate(victim).status_code == 200
     victim.service.stop()  # which writes what waits
     tiles = sum(len(row["tiles"]) for page in pages for row in page["rows"])
     assert victim.metric("marquee_impressions_written_total") >= written + tiles
