@@ -23,6 +23,7 @@ from training.two_tower import TwoTower
 from training.two_tower_examples import latest_watched
 
 _ASKED_AT_ONCE: Final = 100_000
+_NO_PICKS: Final = np.empty(0, dtype=np.int32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,12 +92,12 @@ def _part(
     factors = retrieval.factors
     solver = VectorSolver.of(factors.title_factors, factors.user_factors, factors.confidence)
     picks, first_watched_at = _picks(answer, vocabulary)
-    has_picks = np.array([len(picked) > 0 for picked in picks], dtype=bool)
-    for page in np.flatnonzero(np.isnan(core).any(axis=1) | has_picks).tolist():
+    unsettled = set(np.flatnonzero(np.isnan(core).any(axis=1)).tolist()).union(picks)
+    for page in sorted(unsettled):
         watched = codes[page] >= 0
         taste, picks_count = taste_at(
             float(instants[page]), float(first_watched_at[page]),
-            codes[page][watched], fractions[page][watched], picks[page],
+            codes[page][watched], fractions[page][watched], picks.get(page, _NO_PICKS),
         )  # fmt: skip
         vector = solver.solved(core[page], taste, picks_count)
         if vector is not None:
@@ -117,15 +118,16 @@ def _of_taste(tower: TwoTower, taste: Taste, context: NDArray[np.float32]) -> ND
 
 def _picks(
     answer: pa.Table, vocabulary: pa.StringArray
-) -> tuple[list[NDArray[np.int32]], NDArray[np.float64]]:
-    """Return the places in ``vocabulary`` of what each member picked, and when each first watched."""
+) -> tuple[dict[int, NDArray[np.int32]], NDArray[np.float64]]:
+    """Return what members picked, by row as places in ``vocabulary``, and when each first watched."""
     picked = encode(s.USER_PICKS, {s.SELECTED_TITLE_IDS: answer.column(s.SELECTED_TITLE_IDS)})
     first = encode(s.USER_SNAPSHOT, {s.FIRST_WATCHED_AT: answer.column(s.FIRST_WATCHED_AT)})
     session = encode(s.USER_SESSION, {s.SESSION_WATCHED_AT: answer.column(s.SESSION_WATCHED_AT)})
-    places = []
-    for names in picked[s.SELECTED_TITLE_IDS]:
-        found = codes_of(pa.chunked_array([pa.array(names, pa.string())]), vocabulary)
-        places.append(found[found >= 0])
+    places = {}
+    for row, names in enumerate(picked[s.SELECTED_TITLE_IDS]):
+        if names:  # few have any
+            found = codes_of(pa.chunked_array([pa.array(names, pa.string())]), vocabulary)
+            places[row] = found[found >= 0]
     return places, np.fmin(first[s.FIRST_WATCHED_AT], session[s.SESSION_WATCHED_AT])
 
 
