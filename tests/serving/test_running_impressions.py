@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from feature_repo import schema as s
@@ -68,7 +69,8 @@ def tiles_of(page: dict[str, Any]) -> set[tuple[Any, ...]]:
 
 
 def as_kept(value: float | None) -> float | None:
-    return None if value is None else round(value, 5)
+    """The number of 32 bits that the log keeps."""
+    return None if value is None else float(np.float32(value))
 
 
 def logged(home: Path) -> set[tuple[Any, ...]]:
