@@ -14,6 +14,7 @@ from feature_repo import schema as s
 from feature_repo.store import TitleSnapshot
 from feature_repo.transforms.encoding import Arrays, encode
 from feature_repo.transforms.latest_titles import latest_titles
+from feature_repo.transforms.picks import first_watch
 from feature_repo.transforms.ranking import MEMBER_INPUTS
 from feature_repo.transforms.vector_solver import is_vector
 
@@ -119,9 +120,8 @@ def member_from_features(user_id: str, features: Arrays) -> Member:
         watched=frozenset(_texts(features[s.WATCHED_TITLE_IDS][0])).union(recent_ids, session_ids),
         hidden=frozenset(_texts(features[s.HIDDEN_TITLE_IDS][0])),
         picks=_texts(features[s.SELECTED_TITLE_IDS][0]),
-        # In a member's first hour there is no snapshot yet; what they watched then is their first.
         history=_texts(features[s.WATCHED_TITLE_IDS][0]),
-        first_watched_at=float(np.fmin(features[s.FIRST_WATCHED_AT][0], features[s.SESSION_WATCHED_AT][0])),
+        first_watched_at=float(first_watch(features[s.FIRST_WATCHED_AT], features[s.SESSION_WATCHED_AT])[0]),
         session_watched_at=float(features[s.SESSION_WATCHED_AT][0]),
         model_version=str(features[s.MODEL_VERSION][0]),
     )

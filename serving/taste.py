@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from feature_repo import schema as s
 from feature_repo.transforms.fold_in import updated_vector
 from feature_repo.transforms.picks import Taste, taste_at
-from feature_repo.transforms.towers import context_inputs, history_weights, user_tower
+from feature_repo.transforms.towers import context_inputs, user_tower
 from serving.eligibility import Visit
 from serving.members import Member
 
@@ -77,7 +77,7 @@ def _history(visit: Visit) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
 def _tower_vector(visit: Visit, taste: Taste) -> NDArray[np.float32]:
     weights = visit.state.models.taste.tower_weights
     learned = taste.rows < len(weights["history"])
-    counts = (history_weights(taste.fractions) * taste.weights)[learned]
+    counts = taste.history_weights[learned]
     context = context_inputs(np.array([visit.request.now_us]), np.array([visit.request.device]))
     vector: NDArray[np.float32] = user_tower(weights, taste.rows[learned][None, :], counts[None, :], context)[
         0

@@ -14,7 +14,7 @@ from feature_repo import schema as s
 from feature_repo.store import FeatureGateway
 from feature_repo.transforms.arrow_columns import codes_of
 from feature_repo.transforms.encoding import Arrays, encode
-from feature_repo.transforms.picks import Taste, taste_at
+from feature_repo.transforms.picks import Taste, first_watch, taste_at
 from feature_repo.transforms.towers import context_inputs, history_weights
 from feature_repo.transforms.vector_solver import VectorSolver
 from training.datasets import INSTANT
@@ -109,10 +109,8 @@ def _part(
 
 def _of_taste(tower: TwoTower, taste: Taste, context: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the user tower's vector (256,) of what was watched and picked."""
-    weights = history_weights(taste.fractions) * taste.weights
-    vector: NDArray[np.float32] = tower.user_vectors(
-        taste.rows[None, :].astype(np.int32), weights[None, :], context
-    )[0]
+    rows = taste.rows[None, :].astype(np.int32)
+    vector: NDArray[np.float32] = tower.user_vectors(rows, taste.history_weights[None, :], context)[0]
     return vector
 
 
@@ -128,7 +126,7 @@ def _picks(
         if names:  # few have any
             found = codes_of(pa.chunked_array([pa.array(names, pa.string())]), vocabulary)
             places[row] = found[found >= 0]
-    return places, np.fmin(first[s.FIRST_WATCHED_AT], session[s.SESSION_WATCHED_AT])
+    return places, first_watch(first[s.FIRST_WATCHED_AT], session[s.SESSION_WATCHED_AT])
 
 
 def _joined(parts: Sequence[PageVectors]) -> PageVectors:

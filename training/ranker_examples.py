@@ -107,8 +107,7 @@ def tiles_from_candidates(
     One page per member and day in the window, at the member's first watch of the day. Titles watched
     before that day are left out, as a page leaves them out; a candidate watched that day to at least
     LIKED_FRACTION is a hit. Pages without a hit say nothing and are left out. ``retrieval`` must be fitted
-    on what was known before the window; ``vectors_of`` makes members' vectors with
-    its models.
+    on what was known before the window; ``vectors_of`` makes members' vectors with its models.
     """
     rng = np.random.default_rng(plan.seed)
     seen = retrieval.watched

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_repo.transforms.decay import MICROSECONDS_PER_HOUR
+from feature_repo.transforms.towers import history_weights
 
 PICK_FRACTION: Final = 0.5
 """Of a completed watch."""
@@ -30,6 +31,22 @@ class Taste(NamedTuple):
     rows: NDArray[np.int64]
     fractions: NDArray[np.float32]
     weights: NDArray[np.float32]
+
+    @property
+    def history_weights(self) -> NDArray[np.float32]:
+        """How much each counts in the user tower's history, (n,)."""
+        weighed: NDArray[np.float32] = history_weights(self.fractions) * self.weights
+        return weighed
+
+
+def first_watch(snapshot: NDArray[np.float64], session: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return when members first watched, (n,) in microseconds since 1970 UTC, NaN before they did.
+
+    ``snapshot`` holds their FIRST_WATCHED_AT and ``session`` their SESSION_WATCHED_AT: in a member's first
+    hour there is no snapshot yet, and what they watched then is their first.
+    """
+    first: NDArray[np.float64] = np.fmin(snapshot, session)
+    return first
 
 
 def pick_weight(now_us: float, first_watched_at_us: float) -> float:

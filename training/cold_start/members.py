@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from feature_repo import schema as s
 from feature_repo.transforms import candidate_mix as mix
-from feature_repo.transforms.fold_in import gram_matrix
-from feature_repo.transforms.member_prior import MemberPrior, member_vector
 from feature_repo.transforms.picks import taste_history
-from feature_repo.transforms.towers import context_inputs, history_weights
+from feature_repo.transforms.towers import context_inputs
+from feature_repo.transforms.vector_solver import VectorSolver
 from training.cold_start.held_out import HeldOut
 from training.cold_start.newcomer_ranking import NewcomerRanking, NewcomerVisits
 from training.cold_start.values import PerMember, TruePlays, metric_rows, values_of
@@ -150,9 +149,9 @@ class _Solver:
 
     def __init__(self, retrieval: Retrieval, hit_rates: mix.HitRates) -> None:
         self._retrieval, self._hit_rates = retrieval, hit_rates
-        self._gram = gram_matrix(retrieval.factors.title_factors)
-        self._prior = MemberPrior.of(retrieval.factors.user_factors)
-        self._trained = retrieval.factors.title_factors.any(axis=1)
+        factors = retrieval.factors
+        self._solver = VectorSolver.of(factors.title_factors, factors.user_factors, factors.confidence)
+        self._trained = factors.title_factors.any(axis=1)
 
     def find(
         self,
@@ -163,17 +162,15 @@ class _Solver:
         eligible: NDArray[np.bool_],
     ) -> _Found:
         """Return the candidates after the first ``watches`` and with ``picked`` titles."""
-        retrieval, confidence = self._retrieval, self._retrieval.factors.confidence
-        rows, fractions, _ = taste_history(member.titles[:watches], member.fractions[:watches], picked, 1.0)
+        retrieval, tower_vector = self._retrieval, None
+        taste = taste_history(member.titles[:watches], member.fractions[:watches], picked, 1.0)
         orders = {mix.POPULARITY: chart}
-        als_vector = tower_vector = None
-        if len(rows) and confidence is not None:
-            factors = retrieval.factors.title_factors
-            als_vector = member_vector(rows, fractions, factors, self._gram, confidence, self._prior)
-            orders[mix.ALS] = factors @ als_vector
+        als_vector = self._solver.solved(None, taste, picks_count=len(picked) > 0)
+        if als_vector is not None:
+            orders[mix.ALS] = retrieval.factors.title_factors @ als_vector
             context = context_inputs(member.starts[:1].astype(np.float64), np.array([""]))
-            weights = history_weights(fractions)[None, :]
-            tower_vector = retrieval.tower.user_vectors(rows[None, :].astype(np.int32), weights, context)[0]
+            rows, weights = taste.rows[None, :].astype(np.int32), taste.history_weights[None, :]
+            tower_vector = retrieval.tower.user_vectors(rows, weights, context)[0]
             orders[mix.TWO_TOWER] = retrieval.title_vectors @ tower_vector
         allowed = np.flatnonzero(eligible & self._trained)
         answers = [

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from feature_repo import schema as s
 from feature_repo.transforms.encoding import Arrays
 from feature_repo.transforms.latest_titles import latest_titles
-from feature_repo.transforms.picks import Taste, taste_at
-from feature_repo.transforms.towers import context_inputs, history_weights, user_tower
+from feature_repo.transforms.picks import Taste, first_watch, taste_at
+from feature_repo.transforms.towers import context_inputs, user_tower
 from feature_repo.transforms.vector_solver import VectorSolver
 from training.bundle import BundleContents
 
@@ -85,7 +85,7 @@ class BundleTaste:
         weights = self.contents.tower_weights
         context = context_inputs(np.array([now_us]), np.array([device]))
         tower: NDArray[np.float32] = user_tower(
-            weights, taste.rows[None, :], (history_weights(taste.fractions) * taste.weights)[None, :], context
+            weights, taste.rows[None, :], taste.history_weights[None, :], context
         )[0]
         return vector, tower
 
@@ -106,6 +106,6 @@ class BundleTaste:
         known: list[tuple[int, Any]] = [(row_of[t], fraction) for t, fraction in latest if t in row_of]
         rows = np.array([row for row, _ in known], dtype=np.int64)
         fractions = np.array([fraction for _, fraction in known], dtype=np.float32)
-        first = float(np.fmin(stored[s.FIRST_WATCHED_AT][0], stored[s.SESSION_WATCHED_AT][0]))
+        first = float(first_watch(stored[s.FIRST_WATCHED_AT], stored[s.SESSION_WATCHED_AT])[0])
         picks = [row_of[t] for t in map(str, stored[s.SELECTED_TITLE_IDS][0]) if t in row_of]
         return taste_at(now_us, first, rows, fractions, np.array(picks, dtype=np.int64))
