@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_repo.transforms.towers import item_tower
-from serving.candidates.charts import EVERYWHERE, Charts
+from serving.candidates.charts import Charts
 from serving.catalogue import Rows
 from serving.index import VectorIndex
 from serving.ranking import Ranker
@@ -100,8 +100,8 @@ class Models:
             title_factors=factors,
             tower_vectors=towers,
             content_to_als=contents.content_to_als,
-            als_index=_index(with_stand_ins(factors, towers, contents.content_to_als), popularity),
-            tower_index=_index(towers, popularity),
+            als_index=VectorIndex(with_stand_ins(factors, towers, contents.content_to_als)),
+            tower_index=VectorIndex(towers),
             neighbours=Neighbours(factors, towers),
             taste=TasteModels.of(contents),
             popularity=popularity,
@@ -134,19 +134,14 @@ class Models:
             self,
             title_factors=factors,
             tower_vectors=towers,
-            als_index=_index(with_stand_ins(factors, towers, self.content_to_als), popularity),
-            tower_index=_index(towers, popularity),
+            als_index=VectorIndex(with_stand_ins(factors, towers, self.content_to_als)),
+            tower_index=VectorIndex(towers),
             neighbours=Neighbours(factors, towers),
             taste=self.taste.knowing(factors),
             popularity=popularity,
             trending=self.trending.extended(len(inputs)),
             vectors=self.vectors.extended(len(inputs)),
         )
-
-
-def _index(vectors: NDArray[np.float32], popularity: Charts) -> VectorIndex:
-    """Return the index of members' searches, who more often than not look for what many watch."""
-    return VectorIndex(vectors, likely_first=popularity.orders[EVERYWHERE])
 
 
 def with_stand_ins(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from serving.index import HALVED_FROM, VectorIndex
+from serving.index import VectorIndex
 
 VECTORS = np.array([[1, 0], [3, 0], [0, 2], [0, 0], [-1, 0]], dtype=np.float32)
 QUERY = np.array([1, 0.5], dtype=np.float32)
@@ -12,29 +12,13 @@ QUERY = np.array([1, 0.5], dtype=np.float32)
 def test_the_longest_projection_comes_first_and_zero_vectors_never() -> None:
     rows, scores = VectorIndex(VECTORS).search(QUERY, 10)
     np.testing.assert_array_equal(scores, [3, 1, 1, -1])
-    assert rows[0] == 1
-    assert set(rows[1:3]) == {0, 2}
-    assert rows[3] == 4
+    assert rows.tolist() == [1, 0, 2, 4]
 
 
 def test_only_eligible_titles_are_found() -> None:
     eligible = np.array([True, False, True, True, False])
     rows, _ = VectorIndex(VECTORS).search(QUERY, 10, eligible)
     assert sorted(rows) == [0, 2]
-
-
-@pytest.mark.parametrize("titles", [500, HALVED_FROM + 100])
-def test_the_order_of_the_scan_changes_nothing(titles: int) -> None:
-    generator = np.random.default_rng(3)
-    vectors = generator.normal(size=(titles, 16)).astype(np.float32)
-    vectors[::9] = 0
-    eligible, query = generator.random(titles) < 0.6, generator.normal(size=16).astype(np.float32)
-    rows, scores = VectorIndex(vectors).search(query, 200, eligible)
-    shuffled = VectorIndex(vectors, likely_first=generator.permutation(titles))
-    again, same = shuffled.search(query, 200, eligible)
-    np.testing.assert_array_equal(again, rows)
-    np.testing.assert_allclose(same, scores, rtol=1e-3)
-    assert [shuffled.has(row) for row in range(20)] == [row % 9 != 0 for row in range(20)]
 
 
 @pytest.mark.parametrize("eligible_share", [1.0, 0.8])
@@ -54,9 +38,10 @@ def test_the_graph_finds_what_the_scan_finds(eligible_share: float) -> None:
     assert eligible[found].all()
 
 
-def test_a_vector_that_is_not_finite_is_refused_by_its_row() -> None:
+@pytest.mark.parametrize("number", [np.nan, np.inf, -1e30])
+def test_a_vector_that_no_model_can_have_made_is_refused_by_its_row(number: float) -> None:
     vectors = VECTORS.copy()
-    vectors[2, 1] = np.nan
+    vectors[2, 1] = number
     with pytest.raises(ValueError, match="title vector 2 is not finite"):
         VectorIndex(vectors)
 
