@@ -51,7 +51,7 @@ class ByteScan:
         """
         lower, upper = self._bounds(query)
         reached = -np.inf
-        if k < len(lower):
+        if 0 < k < len(lower):
             lower -= ~eligible * _OUT
             lower.partition(len(lower) - k)
             reached = lower[-k]  # k of the eligible have at least this, where there are so many

@@ -36,11 +36,11 @@ class VectorIndex:
             )
         self._has_vector: Mask = np.any(vectors != 0, axis=1)
         self.exact = int(np.count_nonzero(self._has_vector)) <= exact_up_to
-        self._searched: ByteScan | _Graph
-        if self.exact:
-            self._searched = ByteScan(np.ascontiguousarray(vectors))
-        else:
-            self._searched = _Graph(vectors, np.flatnonzero(self._has_vector))
+        self._searched: ByteScan | _Graph = (
+            ByteScan(np.ascontiguousarray(vectors))
+            if self.exact
+            else _Graph(vectors, np.flatnonzero(self._has_vector))
+        )
 
     def has(self, row: int) -> bool:
         """Say whether this title can be found."""

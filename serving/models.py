@@ -94,7 +94,6 @@ class Models:
             name: curve[: int(np.count_nonzero(curve)) or 1]
             for name, curve in zip(contents.hit_rate_sources.tolist(), contents.hit_rates, strict=True)
         }
-        popularity = Charts.rank(contents.segments, contents.popularity)
         return cls(
             version=bundle.manifest.version,
             title_factors=factors,
@@ -104,7 +103,7 @@ class Models:
             tower_index=VectorIndex(towers),
             neighbours=Neighbours(factors, towers),
             taste=TasteModels.of(contents),
-            popularity=popularity,
+            popularity=Charts.rank(contents.segments, contents.popularity),
             trending=Charts.rank(contents.countries, contents.trending),
             trained_trending=TrainedTrending(
                 contents.countries,
@@ -129,7 +128,6 @@ class Models:
         factors = np.concatenate([self.title_factors, np.zeros((len(inputs), solved.shape[1]), np.float32)])
         came_later = np.isfinite(solved).all(axis=1) & ~factors.any(axis=1)
         factors[came_later] = solved[came_later]
-        popularity = self.popularity.extended(len(inputs))
         return replace(
             self,
             title_factors=factors,
@@ -138,7 +136,7 @@ class Models:
             tower_index=VectorIndex(towers),
             neighbours=Neighbours(factors, towers),
             taste=self.taste.knowing(factors),
-            popularity=popularity,
+            popularity=self.popularity.extended(len(inputs)),
             trending=self.trending.extended(len(inputs)),
             vectors=self.vectors.extended(len(inputs)),
         )

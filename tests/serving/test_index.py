@@ -21,6 +21,20 @@ def test_only_eligible_titles_are_found() -> None:
     assert sorted(rows) == [0, 2]
 
 
+@pytest.mark.parametrize("largest", [1.0, 1e6])
+def test_a_large_index_answers_as_a_plain_search_does(largest: float) -> None:
+    rng = np.random.default_rng(2)
+    vectors = rng.normal(size=(4500, 24)).astype(np.float32)
+    vectors[7] *= largest
+    vectors[::50] = 0
+    query, eligible = rng.normal(size=24).astype(np.float32), rng.random(len(vectors)) < 0.7
+    rows, scores = VectorIndex(vectors).search(query, 300, eligible)
+    allowed = np.flatnonzero(eligible & vectors.any(axis=1))
+    expected = allowed[np.argsort(-(vectors @ query)[allowed], kind="stable")[:300]]
+    assert set(rows.tolist()) == set(expected.tolist())
+    assert (np.diff(scores) <= 0).all()
+
+
 @pytest.mark.parametrize("eligible_share", [1.0, 0.8])
 def test_the_graph_finds_what_the_scan_finds(eligible_share: float) -> None:
     generator = np.random.default_rng(0)
@@ -58,6 +72,12 @@ def test_more_than_there_are_answers_all_there_are_once(exact_up_to: int, k: int
     rows, scores = index.search(QUERY, k)
     assert sorted(rows) == [0, 1, 2, 4]
     assert len(scores) == 4
+
+
+@pytest.mark.parametrize("exact_up_to", [1000, 0])
+def test_none_asked_for_are_none(exact_up_to: int) -> None:
+    rows, scores = VectorIndex(VECTORS, exact_up_to).search(QUERY, 0)
+    assert len(rows) == len(scores) == 0
 
 
 @pytest.mark.parametrize("exact_up_to", [1000, 0])
